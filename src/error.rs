@@ -1,0 +1,109 @@
+//! Every way a cell can fail, in plain words: what failed, with which value, why, and what to do next.
+
+use std::fmt;
+
+/// What a fallible function of this crate returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What kind of thing went wrong, for programs; people read the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A file, folder, column, model or name that is not there.
+    NotFound,
+    /// Data that cannot be used as it is: empty, binary, of the wrong form.
+    BadData,
+    /// A model's folder or weights that do not fit together.
+    BadModel,
+    /// A setting outside its allowed values.
+    BadSetting,
+    /// Training cannot go on.
+    Training,
+    /// The disk, the network or the operating system refused.
+    System,
+    /// The tensor library refused: most often a mistake of this crate.
+    Engine,
+}
+
+/// An error that tells the whole story. `Display` and `Debug` give the same text, because a notebook shows either.
+#[derive(Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    what: String,
+    why: Option<String>,
+    next: Option<String>,
+}
+
+impl Error {
+    /// An error of `kind` about `what`: one sentence that names the value.
+    pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), why: None, next: None }
+    }
+
+    /// Adds the cause, as another library or the system told it.
+    pub fn why(mut self, why: impl fmt::Display) -> Self {
+        self.why = Some(why.to_string());
+        self
+    }
+
+    /// Adds what the reader can do now.
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "✗ {}", self.what)?;
+        if let Some(why) = &self.why {
+            write!(f, "\n  {} {why}", tr!("Causa:", "Cause:"))?;
+        }
+        if let Some(next) = &self.next {
+            write!(f, "\n  → {next}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Error::new(
+            ErrorKind::Engine,
+            tr!("El cálculo con tensores falló.", "The tensor computation failed."),
+        )
+        .why(error)
+    }
+}
+
+impl From<Error> for candle_core::Error {
+    fn from(error: Error) -> Self {
+        candle_core::Error::Msg(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_says_what_why_and_what_next_and_debug_is_the_same() {
+        let error = Error::new(ErrorKind::NotFound, "no file x").why("gone").next("look at y");
+        let text = error.to_string();
+        assert!(text.starts_with("✗ no file x\n"));
+        assert!(text.contains("gone") && text.ends_with("→ look at y"));
+        assert_eq!(format!("{error:?}"), text);
+    }
+}

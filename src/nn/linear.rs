@@ -1,0 +1,85 @@
+//! A linear layer, and the low-rank adapter that may sit on it.
+
+use candle_core::{Device, Tensor};
+
+use super::Param;
+use crate::error::Result;
+use crate::ops;
+use crate::rng::Rng;
+
+/// `y = x Wᵀ`, plus the adapter's `scale · (x Aᵀ) Bᵀ` where there is one.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// Weight (out, in).
+    pub weight: Param,
+    /// The adapter, if one was added.
+    pub lora: Option<Lora>,
+}
+
+/// Low-rank adaptation (Hu et al., arXiv 2106.09685): two small matrices trained in place of one large one.
+#[derive(Clone, Debug)]
+pub struct Lora {
+    /// Down-projection A (rank, in), random at first.
+    pub a: Param,
+    /// Up-projection B (out, rank), zero at first, so that the model starts unchanged.
+    pub b: Param,
+    /// alpha / rank.
+    pub scale: f64,
+}
+
+impl Linear {
+    /// A layer without adapter.
+    pub fn new(weight: Param) -> Self {
+        Self { weight, lora: None }
+    }
+
+    /// Shapes: x (..., in), result (..., out).
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let y = ops::linear(x, &self.weight.value(), self.weight.trainable)?;
+        let Some(lora) = &self.lora else { return Ok(y) };
+        let low = ops::linear(x, &lora.a.value(), lora.a.trainable)?; // (..., rank)
+        y + (ops::linear(&low, &lora.b.value(), lora.b.trainable)? * lora.scale)?
+    }
+
+    /// Puts a fresh adapter on the layer and freezes its weight; an adapter that was there is replaced.
+    ///
+    /// A is uniform in ±1/sqrt(in), as peft draws it; B is zero.
+    pub fn add_lora(&mut self, rank: usize, alpha: f64, rng: &mut Rng) -> Result<()> {
+        let (output, input) = self.weight.var().dims2()?;
+        let bound = 1.0 / (input as f32).sqrt();
+        let a: Vec<f32> = (0..rank * input).map(|_| (2.0 * rng.uniform() - 1.0) * bound).collect();
+        let stem = self.weight.name.trim_end_matches(".weight").to_string();
+        let a = Tensor::from_vec(a, (rank, input), &Device::Cpu)?;
+        let b = Tensor::zeros((output, rank), candle_core::DType::F32, &Device::Cpu)?;
+        self.weight.trainable = false;
+        self.lora = Some(Lora {
+            a: Param::new(format!("{stem}.lora_A.weight"), &a)?,
+            b: Param::new(format!("{stem}.lora_B.weight"), &b)?,
+            scale: alpha / rank as f64,
+        });
+        Ok(())
+    }
+
+    /// Adds the adapter into the weight and takes it off: the same numbers come out, with one product instead of three.
+    pub fn merge_lora(&mut self) -> Result<()> {
+        if let Some(lora) = self.lora.take() {
+            let delta = (lora.b.var().matmul(lora.a.var())? * lora.scale)?; // (out, rank) (rank, in)
+            self.weight.set(&self.weight.var().add(&delta)?.detach())?;
+        }
+        Ok(())
+    }
+
+    /// The layer's weights, the adapter's included.
+    pub fn params(&self) -> Vec<&Param> {
+        let mut params = vec![&self.weight];
+        params.extend(self.lora.iter().flat_map(|lora| [&lora.a, &lora.b]));
+        params
+    }
+
+    /// As [`Linear::params`], to change.
+    pub fn params_mut(&mut self) -> Vec<&mut Param> {
+        let mut params = vec![&mut self.weight];
+        params.extend(self.lora.iter_mut().flat_map(|lora| [&mut lora.a, &mut lora.b]));
+        params
+    }
+}

@@ -1,0 +1,93 @@
+//! AdamW (Loshchilov and Hutter, arXiv 1711.05101) in one pass over memory.
+
+use std::sync::Mutex;
+
+use candle_core::{bail, CpuStorage, InplaceOp2, Layout, Result, Tensor};
+use rayon::prelude::*;
+
+use super::simd::{sum2, vectorized};
+use super::{cpu_floats, floats};
+
+const BLOCK: usize = 32 * 1024;
+
+/// The numbers of one step, as PyTorch's `torch.optim.AdamW` names them.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamWStep {
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Decay of the mean of the gradients.
+    pub beta1: f64,
+    /// Decay of the mean of their squares.
+    pub beta2: f64,
+    /// Keeps the division away from zero.
+    pub eps: f64,
+    /// Share of the weights (times the learning rate) taken away each step.
+    pub weight_decay: f64,
+    /// Number of this step, from 1.
+    pub step: usize,
+    /// The gradient is multiplied by this first: clipping, or one part of an accumulated batch.
+    pub gradient_scale: f32,
+}
+
+/// Moves `parameter` in place by one AdamW step; `m` and `v` are its running means, zero at first.
+///
+/// candle's optimizer makes a dozen temporaries per tensor, which costs more than the backward pass of a small model.
+pub fn adamw_step(parameter: &Tensor, gradient: &Tensor, m: &mut [f32], v: &mut [f32], step: &AdamWStep) -> Result<()> {
+    let count = parameter.elem_count();
+    if gradient.elem_count() != count || m.len() != count || v.len() != count {
+        bail!("adamw: {count} weights, {} gradients, state of {} and {}", gradient.elem_count(), m.len(), v.len());
+    }
+    let op = AdamW { state: Mutex::new((m, v)), step: *step };
+    parameter.inplace_op2(&gradient.contiguous()?, &op)
+}
+
+struct AdamW<'a> {
+    state: Mutex<(&'a mut [f32], &'a mut [f32])>,
+    step: AdamWStep,
+}
+
+impl InplaceOp2 for AdamW<'_> {
+    fn name(&self) -> &'static str {
+        "adamw"
+    }
+
+    fn cpu_fwd(&self, s1: &mut CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<()> {
+        let gradient = floats(s2, l2, "adamw")?;
+        let Some((start, end)) = l1.contiguous_offsets() else { bail!("adamw needs a contiguous parameter") };
+        let CpuStorage::F32(values) = s1 else { bail!("adamw needs a float32 parameter") };
+        let Ok(mut state) = self.state.lock() else { bail!("adamw: an earlier step failed") };
+        let (m, v) = &mut *state;
+        let s = self.step;
+        let (b1, b2) = (s.beta1 as f32, s.beta2 as f32);
+        let keep = (1.0 - s.learning_rate * s.weight_decay) as f32;
+        let rate = (s.learning_rate / (1.0 - s.beta1.powi(s.step as i32))) as f32;
+        let root = (1.0 - s.beta2.powi(s.step as i32)).sqrt().recip() as f32;
+        let eps = s.eps as f32;
+        let state = m.par_chunks_mut(BLOCK).zip(v.par_chunks_mut(BLOCK));
+        let blocks = values[start..end].par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK)).zip(state);
+        blocks.for_each(|((p, g), (m, v))| {
+            vectorized(|| {
+                for i in 0..p.len() {
+                    let g = g[i] * s.gradient_scale;
+                    m[i] = b1 * m[i] + (1.0 - b1) * g;
+                    v[i] = b2 * v[i] + (1.0 - b2) * g * g;
+                    p[i] = p[i] * keep - rate * m[i] / (v[i].sqrt() * root + eps);
+                }
+            });
+        });
+        Ok(())
+    }
+}
+
+/// The length of all gradients taken as one vector: what clipping compares with its limit.
+pub fn gradient_norm(gradients: &[&Tensor]) -> Result<f64> {
+    let mut total = 0f64;
+    for gradient in gradients {
+        let gradient = gradient.contiguous()?;
+        let guard = gradient.storage_and_layout();
+        let values = cpu_floats(&guard, "gradient-norm")?;
+        let sums: Vec<f32> = values.par_chunks(BLOCK).map(|part| vectorized(|| sum2(part, part, |x, _| x * x))).collect();
+        total += sums.iter().map(|sum| f64::from(*sum)).sum::<f64>();
+    }
+    Ok(total.sqrt())
+}

@@ -1,0 +1,146 @@
+//! The last layer and the loss in one, without ever holding the logits of a whole batch.
+
+use std::sync::Mutex;
+
+use candle_core::{bail, CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::simd::{exp_row, vectorized};
+use super::{floats, threads_for, At, Gemm};
+
+/// The label of a position that does not count: padding, or a part of the prompt.
+pub const IGNORE: u32 = u32::MAX;
+
+/// Logits that are held at a time (4 MB).
+const CHUNK: usize = 1024 * 1024;
+
+/// What the backward of [`linear_cross_entropy`] will be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The gradient of the hidden states: false in evaluation.
+    pub hidden: bool,
+    /// The gradient of the weight: false where it is frozen.
+    pub weight: bool,
+}
+
+/// Mean cross-entropy of `hidden · weightᵀ` against `labels`, over the positions whose label is not [`IGNORE`].
+///
+/// Shapes: hidden (rows, d), weight (vocabulary, d), `rows` labels; the result is a scalar (0 when no position counts).
+/// Logits are computed for labelled positions only, a few megabytes at a time, and the gradients with them, as in Liger
+/// Kernel (arXiv 2410.10989); so a second backward through the same result is an error.
+pub fn linear_cross_entropy(hidden: &Tensor, weight: &Tensor, labels: &[u32], wanted: Wanted) -> Result<Tensor> {
+    let ((rows, d), (vocabulary, weight_d)) = (hidden.dims2()?, weight.dims2()?);
+    if rows != labels.len() || d != weight_d {
+        bail!("linear_cross_entropy: hidden {:?}, weight {:?}, {} labels", hidden.dims(), weight.dims(), labels.len());
+    }
+    if let Some(label) = labels.iter().find(|label| **label != IGNORE && **label as usize >= vocabulary) {
+        bail!("linear_cross_entropy: label {label} in a vocabulary of {vocabulary}");
+    }
+    let op = LinearCrossEntropy { labels: labels.to_vec(), wanted, saved: Mutex::new(None) };
+    let (hidden, weight) = (hidden.contiguous()?, weight.contiguous()?);
+    match wanted.hidden {
+        true => hidden.apply_op2(&weight, op),
+        false => hidden.apply_op2_no_bwd(&weight, &op),
+    }
+}
+
+struct LinearCrossEntropy {
+    labels: Vec<u32>,
+    wanted: Wanted,
+    saved: Mutex<Option<Saved>>,
+}
+
+struct Saved {
+    dhidden: Vec<f32>,
+    dweight: Vec<f32>,
+}
+
+impl LinearCrossEntropy {
+    /// Logits (rows, vocabulary) become d loss / d logits, unscaled; returns the sum of the rows' losses.
+    fn softmax_rows(&self, logits: &mut [f32], labels: &[u32], vocabulary: usize) -> f64 {
+        let rows = logits.par_chunks_mut(vocabulary).zip(labels.par_iter());
+        let losses: Vec<f64> = rows
+            .map(|(row, label)| {
+                vectorized(|| {
+                    let label = *label as usize;
+                    let score = row[label];
+                    let (sum, largest) = exp_row(row);
+                    let loss = f64::from(sum).ln() + f64::from(largest) - f64::from(score);
+                    if self.wanted.hidden {
+                        let inverse = sum.recip();
+                        row.iter_mut().for_each(|x| *x *= inverse);
+                        row[label] -= 1.0;
+                    }
+                    loss
+                })
+            })
+            .collect();
+        // In order, so that the sum repeats exactly whatever the threads did.
+        losses.iter().sum()
+    }
+}
+
+impl CustomOp2 for LinearCrossEntropy {
+    fn name(&self) -> &'static str {
+        "linear-cross-entropy"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let name = "linear-cross-entropy";
+        let (hidden, weight) = (floats(s1, l1, name)?, floats(s2, l2, name)?);
+        let (vocabulary, d) = l2.shape().dims2()?;
+        let counted: Vec<usize> = (0..self.labels.len()).filter(|i| self.labels[*i] != IGNORE).collect();
+        let scale = 1.0 / counted.len().max(1) as f32;
+        let mut saved = Saved {
+            dhidden: vec![0f32; if self.wanted.hidden { hidden.len() } else { 0 }],
+            dweight: vec![0f32; if self.wanted.weight { weight.len() } else { 0 }],
+        };
+        let chunk = (CHUNK / vocabulary).clamp(1, counted.len().max(1));
+        let mut logits = vec![0f32; chunk * vocabulary];
+        let mut dh = vec![0f32; chunk * d];
+        let mut total = 0f64;
+        for part in counted.chunks(chunk) {
+            let n = part.len();
+            let threads = threads_for(n * vocabulary * d);
+            let h: Vec<f32> = part.iter().flat_map(|i| &hidden[i * d..(i + 1) * d]).copied().collect();
+            let labels: Vec<u32> = part.iter().map(|i| self.labels[*i]).collect();
+            let logits = &mut logits[..n * vocabulary];
+            let forward = Gemm { m: n, n: vocabulary, k: d, threads };
+            forward.run(logits, At::rows(vocabulary), false, &h, At::rows(d), weight, At::transposed(d));
+            total += self.softmax_rows(logits, &labels, vocabulary);
+            if self.wanted.hidden {
+                let back = Gemm { m: n, n: d, k: vocabulary, threads };
+                back.run(&mut dh, At::rows(d), false, logits, At::rows(vocabulary), weight, At::rows(d));
+                for (row, i) in dh.chunks_exact(d).zip(part) {
+                    saved.dhidden[i * d..(i + 1) * d].copy_from_slice(row);
+                }
+            }
+            if self.wanted.weight {
+                let sum = Gemm { m: vocabulary, n: d, k: n, threads };
+                sum.run(&mut saved.dweight, At::rows(d), true, logits, At::transposed(vocabulary), &h, At::rows(d));
+            }
+        }
+        saved.dhidden.iter_mut().chain(saved.dweight.iter_mut()).for_each(|x| *x *= scale);
+        if let Ok(mut slot) = self.saved.lock() {
+            *slot = Some(saved);
+        }
+        Ok((CpuStorage::F32(vec![(total * f64::from(scale)) as f32]), Shape::from(())))
+    }
+
+    fn bwd(&self, h: &Tensor, w: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let saved = self.saved.lock().ok().and_then(|mut slot| slot.take());
+        let Some(Saved { mut dhidden, mut dweight }) = saved else {
+            bail!("linear-cross-entropy: its gradients were already taken by an earlier backward");
+        };
+        let factor = dy.to_scalar::<f32>()?;
+        if factor != 1.0 {
+            dhidden.iter_mut().chain(dweight.iter_mut()).for_each(|x| *x *= factor);
+        }
+        let dhidden = Tensor::from_vec(dhidden, h.shape(), h.device())?;
+        let dweight = match self.wanted.weight {
+            true => Some(Tensor::from_vec(dweight, w.shape(), w.device())?),
+            false => None,
+        };
+        Ok((Some(dhidden), dweight))
+    }
+}

@@ -1,0 +1,121 @@
+//! Differentiable building blocks for candle: fused, multi-threaded, each with its own backward.
+//!
+//! candle's own fused ops (`candle_nn::RmsNorm`, `rope`, `softmax_last_dim`, `sdpa`) cut the gradient without a word,
+//! and the same formulas written with basic ops make many temporaries, which cost more than the arithmetic on a CPU.
+//! Every op here works on float32 on the CPU; each is tested against finite differences and the composite form.
+
+mod adamw;
+mod attention;
+mod cross_entropy;
+mod linear;
+mod rms_norm;
+mod rope;
+mod simd;
+mod swiglu;
+
+pub use adamw::{adamw_step, gradient_norm, AdamWStep};
+pub use attention::attention;
+pub use cross_entropy::{linear_cross_entropy, Wanted, IGNORE};
+pub use linear::linear;
+pub use rms_norm::rms_norm;
+pub use rope::{rope, RopeTable};
+pub use swiglu::swiglu;
+
+use candle_core::{bail, CpuStorage, Layout, Result};
+
+/// The values of a contiguous float32 tensor.
+fn floats<'a>(storage: &'a CpuStorage, layout: &Layout, op: &'static str) -> Result<&'a [f32]> {
+    let values = storage.as_slice::<f32>()?;
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&values[start..end]),
+        None => bail!("{op} needs contiguous tensors"),
+    }
+}
+
+/// `dst (m, n) = alpha * dst + lhs (m, k) * rhs (k, n)`, each matrix a slice with its row and column stride.
+struct Gemm {
+    m: usize,
+    n: usize,
+    k: usize,
+    threads: usize,
+}
+
+/// A matrix inside a slice: where it starts and the strides of its rows and columns, in numbers.
+#[derive(Clone, Copy)]
+struct At {
+    start: usize,
+    row: usize,
+    column: usize,
+}
+
+impl At {
+    fn rows(row: usize) -> Self {
+        Self { start: 0, row, column: 1 }
+    }
+
+    fn transposed(row: usize) -> Self {
+        Self { start: 0, row: 1, column: row }
+    }
+
+    fn last(&self, rows: usize, columns: usize) -> usize {
+        self.start + rows.saturating_sub(1) * self.row + columns.saturating_sub(1) * self.column
+    }
+}
+
+impl Gemm {
+    fn run(&self, dst: &mut [f32], d: At, add: bool, lhs: &[f32], l: At, rhs: &[f32], r: At) {
+        let Gemm { m, n, k, threads } = *self;
+        if m == 0 || n == 0 {
+            return;
+        }
+        assert!(d.last(m, n) < dst.len() && (k == 0 || l.last(m, k) < lhs.len() && r.last(k, n) < rhs.len()));
+        let parallelism = match threads {
+            1 => gemm::Parallelism::None,
+            threads => gemm::Parallelism::Rayon(threads),
+        };
+        // SAFETY: the assertion above keeps every element of the three matrices inside its slice; dst is borrowed
+        // alone, and its strides address each element once.
+        unsafe {
+            gemm::gemm(
+                m,
+                n,
+                k,
+                dst.as_mut_ptr().add(d.start),
+                d.column as isize,
+                d.row as isize,
+                add,
+                lhs.as_ptr().add(l.start),
+                l.column as isize,
+                l.row as isize,
+                rhs.as_ptr().add(r.start),
+                r.column as isize,
+                r.row as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+    }
+}
+
+/// How many threads an op of `work` multiply-adds deserves: small ones are quicker on one.
+fn threads_for(work: usize) -> usize {
+    match work < 100_000 {
+        true => 1,
+        false => rayon::current_num_threads(),
+    }
+}
+
+/// The values of a contiguous float32 tensor that is held by its guard.
+fn cpu_floats<'a, G>(guard: &'a (G, &'a Layout), op: &'static str) -> Result<&'a [f32]>
+where
+    G: std::ops::Deref<Target = candle_core::Storage>,
+{
+    match &*guard.0 {
+        candle_core::Storage::Cpu(storage) => floats(storage, guard.1, op),
+        _ => bail!("{op} works on the CPU only"),
+    }
+}

@@ -1,0 +1,84 @@
+//! Rotary position embedding (Su et al., arXiv 2104.09864), in Hugging Face's "rotate half" layout.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::floats;
+
+/// Cosines and sines of every position, computed once for a model.
+#[derive(Clone, Debug)]
+pub struct RopeTable {
+    cos: Arc<Vec<f32>>,
+    sin: Arc<Vec<f32>>,
+    half: usize,
+}
+
+impl RopeTable {
+    /// For `positions` positions and heads of `head_dim` numbers: angle = position / theta^(2i / head_dim).
+    pub fn new(positions: usize, head_dim: usize, theta: f64) -> Self {
+        let half = head_dim / 2;
+        let angle = |position: usize, i: usize| position as f64 / theta.powf(2.0 * i as f64 / head_dim as f64);
+        let table = |f: fn(f64) -> f64| {
+            let all = (0..positions).flat_map(|p| (0..half).map(move |i| f(angle(p, i)) as f32));
+            Arc::new(all.collect::<Vec<f32>>())
+        };
+        Self { cos: table(f64::cos), sin: table(f64::sin), half }
+    }
+
+    /// How many positions the table knows.
+    pub fn positions(&self) -> usize {
+        self.cos.len() / self.half.max(1)
+    }
+}
+
+/// Turns pairs (i, i + d/2) of each head by its position's angle. Shape: x (batch, time, heads, d), first position `offset`.
+///
+/// candle's fused `rope` has no backward; ours is the same turn the other way round.
+pub fn rope(x: &Tensor, table: &RopeTable, offset: usize) -> Result<Tensor> {
+    let (_, time, _, d) = x.dims4()?;
+    if d != 2 * table.half || offset + time > table.positions() {
+        candle_core::bail!("rope: positions {offset} to {} of heads of {d}, the table has {} of {}", offset + time, table.positions(), 2 * table.half);
+    }
+    x.contiguous()?.apply_op1(Rope { table: table.clone(), offset, sign: 1.0 })
+}
+
+struct Rope {
+    table: RopeTable,
+    offset: usize,
+    sign: f32,
+}
+
+impl CustomOp1 for Rope {
+    fn name(&self) -> &'static str {
+        "rope"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = floats(storage, layout, "rope")?;
+        let (_, time, heads, d) = layout.shape().dims4()?;
+        let half = d / 2;
+        let mut y = vec![0f32; x.len()];
+        let row = heads * d;
+        y.par_chunks_mut(row).zip(x.par_chunks(row)).enumerate().with_min_len(32).for_each(|(index, (y, x))| {
+            let position = (self.offset + index % time) * half;
+            let cos = &self.table.cos[position..position + half];
+            let sin = &self.table.sin[position..position + half];
+            for (y, x) in y.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+                let ((y1, y2), (x1, x2)) = (y.split_at_mut(half), x.split_at(half));
+                for i in 0..half {
+                    let sin = self.sign * sin[i];
+                    y1[i] = x1[i] * cos[i] - x2[i] * sin;
+                    y2[i] = x2[i] * cos[i] + x1[i] * sin;
+                }
+            }
+        });
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, _x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let back = Rope { table: self.table.clone(), offset: self.offset, sign: -self.sign };
+        Ok(Some(dy.contiguous()?.apply_op1_no_bwd(&back)?))
+    }
+}
