@@ -1,10 +1,63 @@
 //! aula: learn, fine-tune, evaluate and share small language models on your own machine.
+//!
+//! The modules are in the order of the work, and a module uses only those above it (`docs/architecture.md`).
 
 #[macro_use]
 pub mod lang;
 pub mod error;
-pub mod models;
-pub mod nn;
-pub mod ops;
+
 pub mod rng;
+pub mod sys;
+
+pub mod show;
+
+pub mod check;
+pub mod hub;
+pub mod plot;
 pub mod stories;
+pub mod table;
+pub mod tokenizer;
+
+pub mod ops;
+
+pub mod nn;
+
+pub mod models;
+
+pub mod dataset;
+
+pub mod optim;
+
+pub mod schedule;
+
+pub mod history;
+
+pub mod checkpoint;
+
+pub mod train;
+
+pub mod generate;
+
+pub mod language_model;
+
+pub mod pretrain;
+
+/// What every notebook has at hand.
+pub mod prelude {
+    pub use candle_core::{DType, Device, Tensor, Var};
+    pub use polars::prelude::DataFrame;
+
+    pub use crate::check::{check, check_full};
+    pub use crate::dataset::Dataset;
+    pub use crate::error::{Error, Result};
+    pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
+    pub use crate::history::History;
+    pub use crate::language_model::{logits_difference, LanguageModel, LoraConfig};
+    pub use crate::plot::Chart;
+    pub use crate::schedule::Schedule;
+    pub use crate::table::Table;
+    pub use crate::tokenizer::Tokens;
+    pub use crate::train::{evaluate, fine_tune, Score, TrainConfig};
+}
+
+pub use {candle_core, candle_nn, plotters, polars, tokenizers};

@@ -1,1 +1,88 @@
-fn main() {}
+//! `aula-engine`: the commands that need the library. People type `aula`, which hands over to this.
+
+use std::path::{Path, PathBuf};
+
+use aula::error::{Error, ErrorKind, Result};
+use aula::pretrain::{pretrain, stories_folder, PretrainConfig};
+use aula::stories::StoryTeller;
+
+const USAGE: &str = "usage:
+  aula pretrain [--out DIR] [--checkpoint DIR] [--steps N] [--hidden N] [--layers N] [--batch N] [--rate X] [--seed N]
+      makes the model that ships again; interrupted, the same command goes on from its last checkpoint
+  aula stories es|en [--count N] [--seed N] [--plot NAME]
+      tells stories from data/stories";
+
+fn main() -> std::process::ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match command(&arguments) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(arguments: &[String]) -> Result<()> {
+    let options = Options { arguments };
+    match arguments.first().map(String::as_str) {
+        Some("pretrain") => pretrain(&options.pretrain()?),
+        Some("stories") => options.stories(),
+        _ => Err(Error::new(ErrorKind::BadSetting, USAGE)),
+    }
+}
+
+/// The command line: `--name value` pairs.
+struct Options<'a> {
+    arguments: &'a [String],
+}
+
+impl Options<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        let at = self.arguments.iter().position(|argument| argument == name)?;
+        self.arguments.get(at + 1).map(String::as_str)
+    }
+
+    fn value<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T> {
+        let Some(text) = self.text(name) else { return Ok(default) };
+        text.parse().map_err(|_| Error::new(ErrorKind::BadSetting, format!("{name} {text}: not a number that fits")).next(USAGE))
+    }
+
+    fn pretrain(&self) -> Result<PretrainConfig> {
+        let home = home()?;
+        let folder = |name, default: PathBuf| self.text(name).map_or(default, PathBuf::from);
+        Ok(PretrainConfig {
+            stories: stories_folder(&home),
+            out: folder("--out", home.join("data/models/cuentos")),
+            checkpoint: folder("--checkpoint", home.join(".aula/pretrain/cuentos")),
+            hidden_size: self.value("--hidden", 192)?,
+            layers: self.value("--layers", 5)?,
+            vocab_size: 4096,
+            window: 256,
+            batch_size: self.value("--batch", 16)?,
+            steps: self.value("--steps", 5500)?,
+            learning_rate: self.value("--rate", 3e-3)?,
+            seed: self.value("--seed", 42)?,
+        })
+    }
+
+    fn stories(&self) -> Result<()> {
+        let language = self.arguments.get(1).map_or("es", String::as_str);
+        let path = stories_folder(&home()?).join(format!("{language}.txt"));
+        let text = std::fs::read_to_string(&path).map_err(|e| aula::sys::io_error(&path, "leer", "read", &e))?;
+        let teller = StoryTeller::new(&text, language)?;
+        let (count, seed, plot) = (self.value("--count", 10)?, self.value("--seed", 1)?, self.text("--plot"));
+        let stories = (0..200_000).map(|i| teller.story(seed, i));
+        for story in stories.filter(|story| plot.is_none_or(|plot| story.plot == plot)).take(count) {
+            println!("[{}] {}\n", story.plot, story.text);
+        }
+        Ok(())
+    }
+}
+
+/// The project's folder: `AULA_HOME`, or the nearest one above that has `data/stories`.
+fn home() -> Result<PathBuf> {
+    let start = std::env::var_os("AULA_HOME").map(PathBuf::from).or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    let found = start.ancestors().find(|folder| stories_folder(folder).is_dir()).map(Path::to_path_buf);
+    found.ok_or_else(|| Error::new(ErrorKind::NotFound, "data/stories is not here").next("Run it inside the project's folder."))
+}

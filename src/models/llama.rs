@@ -114,16 +114,15 @@ struct Layer {
 }
 
 impl Layer {
-    fn linears_mut(&mut self) -> [&mut Linear; 7] {
-        [
-            &mut self.q_proj,
-            &mut self.k_proj,
-            &mut self.v_proj,
-            &mut self.o_proj,
-            &mut self.gate_proj,
-            &mut self.up_proj,
-            &mut self.down_proj,
-        ]
+    fn linears(&self) -> [&Linear; 7] {
+        [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj, &self.gate_proj, &self.up_proj, &self.down_proj]
+    }
+
+    /// The two norms and the seven linear layers, to change.
+    fn parts_mut(&mut self) -> ([&mut Param; 2], [&mut Linear; 7]) {
+        let norms = [&mut self.input_layernorm, &mut self.post_attention_layernorm];
+        let [q, k, v, o] = [&mut self.q_proj, &mut self.k_proj, &mut self.v_proj, &mut self.o_proj];
+        (norms, [q, k, v, o, &mut self.gate_proj, &mut self.up_proj, &mut self.down_proj])
     }
 }
 
@@ -206,14 +205,8 @@ impl Decoder for Llama {
     fn params(&self) -> Vec<&Param> {
         let mut params = vec![&self.embed_tokens];
         for layer in &self.layers {
-            params.push(&layer.input_layernorm);
-            for linear in [&layer.q_proj, &layer.k_proj, &layer.v_proj, &layer.o_proj] {
-                params.extend(linear.params());
-            }
-            params.push(&layer.post_attention_layernorm);
-            for linear in [&layer.gate_proj, &layer.up_proj, &layer.down_proj] {
-                params.extend(linear.params());
-            }
+            params.extend([&layer.input_layernorm, &layer.post_attention_layernorm]);
+            params.extend(layer.linears().into_iter().flat_map(Linear::params));
         }
         params.push(&self.norm);
         params.extend(&self.lm_head);
@@ -223,21 +216,20 @@ impl Decoder for Llama {
     fn params_mut(&mut self) -> Vec<&mut Param> {
         let mut params = vec![&mut self.embed_tokens];
         for layer in &mut self.layers {
-            params.push(&mut layer.input_layernorm);
-            for linear in [&mut layer.q_proj, &mut layer.k_proj, &mut layer.v_proj, &mut layer.o_proj] {
-                params.extend(linear.params_mut());
-            }
-            params.push(&mut layer.post_attention_layernorm);
-            for linear in [&mut layer.gate_proj, &mut layer.up_proj, &mut layer.down_proj] {
-                params.extend(linear.params_mut());
-            }
+            let (norms, linears) = layer.parts_mut();
+            params.extend(norms);
+            params.extend(linears.into_iter().flat_map(Linear::params_mut));
         }
         params.push(&mut self.norm);
         params.extend(&mut self.lm_head);
         params
     }
 
+    fn linears(&self) -> Vec<&Linear> {
+        self.layers.iter().flat_map(Layer::linears).collect()
+    }
+
     fn linears_mut(&mut self) -> Vec<&mut Linear> {
-        self.layers.iter_mut().flat_map(Layer::linears_mut).collect()
+        self.layers.iter_mut().flat_map(|layer| layer.parts_mut().1).collect()
     }
 }

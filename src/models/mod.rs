@@ -44,7 +44,7 @@ impl KvCache {
 }
 
 /// A model that predicts the next token.
-pub trait Decoder: Send {
+pub trait Decoder: Send + Sync {
     /// The last layer's states. Shapes: ids (batch, time), result (batch, time, hidden).
     ///
     /// With a cache, `ids` are the positions that follow those it holds.
@@ -62,7 +62,10 @@ pub trait Decoder: Send {
     /// As [`Decoder::params`], to change.
     fn params_mut(&mut self) -> Vec<&mut Param>;
 
-    /// The linear layers that can carry an adapter, by their weight's name.
+    /// The linear layers, each of which can carry an adapter.
+    fn linears(&self) -> Vec<&Linear>;
+
+    /// As [`Decoder::linears`], to change.
     fn linears_mut(&mut self) -> Vec<&mut Linear>;
 }
 

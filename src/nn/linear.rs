@@ -60,11 +60,19 @@ impl Linear {
         Ok(())
     }
 
+    /// The weight with the adapter added in; none where there is no adapter.
+    pub fn merged(&self) -> Result<Option<Tensor>> {
+        let Some(lora) = &self.lora else { return Ok(None) };
+        let (a, b) = (lora.a.var().as_detached_tensor(), lora.b.var().as_detached_tensor());
+        let delta = (b.matmul(&a)? * lora.scale)?; // (out, rank) (rank, in)
+        Ok(Some(self.weight.var().as_detached_tensor().add(&delta)?))
+    }
+
     /// Adds the adapter into the weight and takes it off: the same numbers come out, with one product instead of three.
     pub fn merge_lora(&mut self) -> Result<()> {
-        if let Some(lora) = self.lora.take() {
-            let delta = (lora.b.var().matmul(lora.a.var())? * lora.scale)?; // (out, rank) (rank, in)
-            self.weight.set(&self.weight.var().add(&delta)?.detach())?;
+        if let Some(merged) = self.merged()? {
+            self.weight.set(&merged)?;
+            self.lora = None;
         }
         Ok(())
     }

@@ -1,0 +1,65 @@
+//! `aula lab`: sets up, then becomes JupyterLab on the course.
+
+use crate::machine;
+use crate::paths::Places;
+use crate::problem::{Level, Result};
+use crate::process;
+use crate::say;
+use crate::setup;
+use crate::state;
+
+/// Sets up, prints what was checked, and becomes JupyterLab.
+pub fn main(places: &Places, port: Option<u16>, browser: bool) -> Result<()> {
+    for check in setup::run(places)? {
+        if check.level != Level::Fine {
+            println!("{check}");
+        }
+    }
+    write_settings(places)?;
+    let mut lab = process::command(places.python());
+    lab.current_dir(&places.root)
+        .args(["-m", "jupyterlab"])
+        .arg(assignment(
+            "--ServerApp.root_dir=",
+            &places.root.to_string_lossy(),
+        ))
+        .arg(format!(
+            "--LabApp.default_url=/lab/tree/notebooks/{}",
+            crate::say::language()
+        ))
+        .arg("--ServerApp.open_browser=".to_owned() + if browser { "True" } else { "False" })
+        // Only the course's kernel is offered.
+        .arg("--KernelSpecManager.ensure_native_kernel=False")
+        .arg("--KernelSpecManager.allowed_kernelspecs=aula")
+        .envs(places.jupyter_environment())
+        .env("AULA_LANG", crate::say::language());
+    if let Some(port) = port {
+        lab.arg(format!("--ServerApp.port={port}"));
+    }
+    if machine::is_root() {
+        lab.arg("--allow-root");
+    }
+    println!(
+        "{}",
+        say!(
+            "JupyterLab se abre en el navegador; Ctrl+C aquí lo cierra.",
+            "JupyterLab opens in the browser; Ctrl+C here closes it."
+        )
+    );
+    Err(process::replace(lab))
+}
+
+fn assignment(name: &str, value: &str) -> String {
+    format!("{name}{value}")
+}
+
+/// JupyterLab as the course wants it: no news, no search for new versions (both use the network).
+fn write_settings(places: &Places) -> Result<()> {
+    let settings = serde_json::json!({
+        "@jupyterlab/apputils-extension:notification": { "fetchNews": "false", "checkForUpdates": false },
+    });
+    let file = places
+        .venv()
+        .join("share/jupyter/lab/settings/overrides.json");
+    state::write(&file, format!("{settings:#}\n").as_bytes())
+}

@@ -1,0 +1,232 @@
+//! What the kernel reads when it starts: the facade crate, evcxr's configuration, `kernel.json`, the kernelspec.
+
+use crate::paths::Places;
+use crate::problem::{Check, Problem, Result};
+use crate::process::{command, first_line};
+use crate::rust_text;
+use crate::say;
+use crate::state;
+use serde_json::json;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The name that Jupyter shows.
+pub const DISPLAY_NAME: &str = "Rust (aula)";
+
+/// The file with what only set-up knows: where the compiled library is and what it needs to be loaded.
+pub const SETTINGS: &str = "kernel.json";
+
+/// Writes everything; files that already say the same are left alone.
+pub fn ensure(places: &Places, shared_object: &Path) -> Result<Check> {
+    let target = shared_object.parent().unwrap_or(shared_object).to_owned();
+    write_facade(places)?;
+    write_configuration(places, shared_object, &target)?;
+    let standard = first_line(
+        command("rustc")
+            .current_dir(&places.root)
+            .args(["--print", "target-libdir"]),
+    );
+    let mut folders = vec![target.clone(), target.join("deps")];
+    folders.extend(standard.map(PathBuf::from));
+    let settings = json!({ "library": shared_object, "library_path": folders });
+    state::write(
+        &places.kernel().join(SETTINGS),
+        pretty(&settings).as_bytes(),
+    )?;
+    copy_self(places)?;
+    let spec = json!({
+        "argv": [places.own_copy(), "kernel", "--connection-file", "{connection_file}"],
+        "display_name": DISPLAY_NAME,
+        "language": "rust",
+        "interrupt_mode": "message",
+        "metadata": { "debugger": false },
+    });
+    state::write(
+        &places.kernelspec().join("kernel.json"),
+        pretty(&spec).as_bytes(),
+    )?;
+    Ok(Check::fine(say!(
+        "núcleo \"{DISPLAY_NAME}\"",
+        "kernel \"{DISPLAY_NAME}\""
+    )))
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+/// The facade: what rustc sees is the compiled library, what rust-analyzer sees is our own source.
+fn write_facade(places: &Places) -> Result<()> {
+    let source = places.root.join("src");
+    let mut files = Vec::new();
+    collect(&source, &source, &mut files)?;
+    files.sort();
+    let mut inputs: Vec<&[u8]> = vec![FACADE_MANIFEST.as_bytes(), FACADE_HEAD.as_bytes()];
+    for (name, text) in &files {
+        inputs.extend([name.as_os_str().as_encoded_bytes(), text.as_bytes()]);
+    }
+    let inputs = state::hash(&inputs);
+    let facade = places.kernel().join("facade");
+    if state::is_done(&places.state(), "facade", &inputs) && facade.join("src/lib.rs").exists() {
+        return Ok(());
+    }
+    let fresh = state::beside(&facade);
+    for (name, text) in &files {
+        let text = if name == Path::new("lib.rs") {
+            facade_root(text)
+        } else {
+            text.clone()
+        };
+        state::write(&fresh.join("src").join(name), text.as_bytes())?;
+    }
+    state::write(&fresh.join("Cargo.toml"), FACADE_MANIFEST.as_bytes())?;
+    let wrap = |error: std::io::Error| state::unwritable(&facade, &error);
+    if facade.exists() {
+        std::fs::remove_dir_all(&facade).map_err(wrap)?;
+    }
+    std::fs::rename(&fresh, &facade).map_err(wrap)?;
+    state::mark_done(&places.state(), "facade", &inputs)
+}
+
+const FACADE_MANIFEST: &str = "\
+# Written by `aula setup`. Without dependencies: rust-analyzer reads our own source and nothing else.
+[package]
+name = \"aula\"
+version = \"0.1.0\"
+edition = \"2021\"
+
+[workspace]
+";
+
+const FACADE_HEAD: &str = "\
+#[cfg(not(rust_analyzer))]
+pub use aula_built::*;
+";
+
+/// The library's root as the facade has it.
+fn facade_root(text: &str) -> String {
+    let items = rust_text::before_each_item(text, "#[cfg(rust_analyzer)]");
+    format!("{items}\n{FACADE_HEAD}")
+}
+
+/// Every Rust file below `folder` but the binary's, with its path from `base`.
+fn collect(base: &Path, folder: &Path, files: &mut Vec<(PathBuf, String)>) -> Result<()> {
+    let unreadable = |error: std::io::Error| {
+        let shown = folder.display();
+        Problem::new(say!(
+            "No se pudo leer {shown}.",
+            "{shown} could not be read."
+        ))
+        .why(error)
+    };
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.is_dir() {
+            collect(base, &path, files)?;
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let name = path.strip_prefix(base).unwrap_or(&path).to_owned();
+            if name != Path::new("main.rs") {
+                let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+                files.push((name, text));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `init.evcxr` and `prelude.rs`.
+fn write_configuration(places: &Places, shared_object: &Path, target: &Path) -> Result<()> {
+    let config = places.kernel().join("config");
+    let flags = encoded_flags(&[
+        "-Cprefer-dynamic".into(),
+        flag("--extern=aula_built=", shared_object),
+        flag("-Ldependency=", &target.join("deps")),
+    ]);
+    let facade = toml_string(&places.kernel().join("facade"));
+    let init = format!(":offline 1\n:opt 0\n:build_env CARGO_ENCODED_RUSTFLAGS={flags}\n:dep aula = {{ path = {facade} }}\n");
+    state::write(&config.join("init.evcxr"), init.as_bytes())?;
+    state::write(&config.join("prelude.rs"), PRELUDE.as_bytes())
+}
+
+/// What every notebook can use without asking.
+const PRELUDE: &str = "use aula::prelude::*;\n";
+
+fn flag(name: &str, path: &Path) -> OsString {
+    let mut flag = OsString::from(name);
+    flag.push(path);
+    flag
+}
+
+/// Flags as cargo takes them in `CARGO_ENCODED_RUSTFLAGS`: set apart by the unit separator, so that a path may have
+/// spaces in it.
+fn encoded_flags(flags: &[OsString]) -> String {
+    let flags: Vec<_> = flags.iter().map(|flag| flag.to_string_lossy()).collect();
+    flags.join("\u{1f}")
+}
+
+/// A path as a TOML string.
+fn toml_string(path: &Path) -> String {
+    let text = path
+        .to_string_lossy()
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
+    format!("\"{text}\"")
+}
+
+/// Copies this program to where the kernelspec starts it, so that `cargo clean` does not take it away.
+fn copy_self(places: &Places) -> Result<()> {
+    let target = places.own_copy();
+    // On Linux the running program can be read under this name even when cargo has replaced its file meanwhile.
+    let running = Path::new("/proc/self/exe");
+    let source = if running.exists() {
+        running.to_owned()
+    } else {
+        std::env::current_exe().map_err(|error| state::unwritable(&target, &error))?
+    };
+    let wrap = |error: std::io::Error| state::unwritable(&target, &error);
+    let bytes = std::fs::read(source).map_err(wrap)?;
+    if std::fs::read(&target).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    let fresh = state::beside(&target);
+    state::write(&fresh, &bytes)?;
+    make_executable(&fresh).map_err(wrap)?;
+    std::fs::rename(&fresh, &target).map_err(wrap)
+}
+
+fn make_executable(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_spaces_and_accents_stays_one_flag() {
+        let flags = encoded_flags(&[
+            "-Cprefer-dynamic".into(),
+            flag("-Ldependency=", Path::new("/mis cursos/año 1/deps")),
+        ]);
+        let parts: Vec<&str> = flags.split('\u{1f}').collect();
+        assert_eq!(
+            parts,
+            ["-Cprefer-dynamic", "-Ldependency=/mis cursos/año 1/deps"]
+        );
+    }
+
+    #[test]
+    fn a_path_with_quotes_is_valid_toml() {
+        assert_eq!(toml_string(Path::new("/a \"b\"/c")), "\"/a \\\"b\\\"/c\"");
+    }
+
+    #[test]
+    fn the_facade_shows_rustc_only_the_compiled_library() {
+        let root = facade_root("//! Doc.\n\npub mod error;\n");
+        assert_eq!(
+            root,
+            "//! Doc.\n\n#[cfg(rust_analyzer)]\npub mod error;\n\n#[cfg(not(rust_analyzer))]\npub use aula_built::*;\n"
+        );
+    }
+}

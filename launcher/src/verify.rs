@@ -1,0 +1,234 @@
+//! `aula verify`: every check of the project, cheapest first, each counted, one line at the end.
+
+pub mod notebooks;
+
+use crate::paths::Places;
+use crate::problem::{Level, Result};
+use crate::process;
+use crate::progress::{self, Ended};
+use crate::run;
+use crate::say;
+use crate::setup;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A notebook of the short preset should take no longer; it is said when it does.
+const SHORT_LIMIT: Duration = Duration::from_secs(90);
+
+/// A notebook that takes longer has failed.
+const NOTEBOOK_LIMIT: Duration = Duration::from_secs(600);
+
+/// The same, for lessons in full.
+const FULL_LIMIT: Duration = Duration::from_secs(4 * 3600);
+
+/// What has been counted so far.
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+}
+
+impl Tally {
+    /// Counts one step and prints its line, and its output where it failed.
+    fn step(&mut self, title: &str, good: bool, elapsed: Duration, detail: &str) {
+        let seconds = elapsed.as_secs_f64();
+        if good {
+            self.passed += 1;
+            println!(
+                "✓ {title} · {seconds:.1} s{}",
+                if detail.is_empty() { "" } else { " · " }.to_owned() + detail
+            );
+        } else {
+            self.failed += 1;
+            println!("✗ {title} · {seconds:.1} s");
+            for line in detail.lines() {
+                println!("    {line}");
+            }
+        }
+    }
+
+    /// Runs a program as one step.
+    fn program(&mut self, title: &str, command: &mut Command) -> Option<Ended> {
+        match progress::run(title, command, None, progress::show_lines) {
+            Ok(ended) => {
+                let good = ended.status.success();
+                let detail = if good {
+                    String::new()
+                } else {
+                    ended.tail.join("\n")
+                };
+                self.step(title, good, ended.elapsed, &detail);
+                Some(ended)
+            }
+            Err(problem) => {
+                self.step(title, false, Duration::ZERO, &problem.to_string());
+                None
+            }
+        }
+    }
+}
+
+/// Runs everything and gives the exit status.
+pub fn main(places: &Places, full: bool) -> Result<u8> {
+    let mut tally = Tally::default();
+    tally.program(
+        "cargo fmt",
+        process::cargo(places).args(["fmt", "--all", "--check"]),
+    );
+    let pairs = static_checks(places, &mut tally);
+    let mut clippy = process::cargo(places);
+    clippy.args([
+        "clippy",
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    tally.program("cargo clippy", &mut clippy);
+    tests(places, &mut tally);
+    let start = Instant::now();
+    match setup::run(places) {
+        Ok(checks) => {
+            let good = checks.iter().all(|check| check.level != Level::Broken);
+            let lines: Vec<String> = checks.iter().map(ToString::to_string).collect();
+            let detail = if good {
+                String::new()
+            } else {
+                lines.join("\n")
+            };
+            tally.step("aula setup", good, start.elapsed(), &detail);
+            for path in pairs {
+                notebook(places, &path, full, &mut tally);
+            }
+        }
+        Err(problem) => tally.step("aula setup", false, start.elapsed(), &problem.to_string()),
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(u8::from(tally.failed > 0))
+}
+
+/// One step per lesson; gives every notebook that is there.
+fn static_checks(places: &Places, tally: &mut Tally) -> Vec<PathBuf> {
+    let start = Instant::now();
+    let pairs = match notebooks::pairs(&places.root.join("notebooks")) {
+        Ok(pairs) => pairs,
+        Err(problem) => {
+            tally.step("notebooks", false, start.elapsed(), &problem.to_string());
+            return Vec::new();
+        }
+    };
+    let mut paths = Vec::new();
+    for pair in pairs {
+        let start = Instant::now();
+        let number = &pair.number;
+        let title = say!("lección {number}, es y en", "lesson {number}, es and en");
+        match notebooks::check(&pair) {
+            Ok(problems) => tally.step(
+                &title,
+                problems.is_empty(),
+                start.elapsed(),
+                &problems.join("\n"),
+            ),
+            Err(problem) => tally.step(&title, false, start.elapsed(), &problem.to_string()),
+        }
+        paths.extend(pair.es);
+        paths.extend(pair.en);
+    }
+    paths
+}
+
+/// Cargo's tests: its own counts are added, and its end is a step of its own only when it does not agree with them.
+fn tests(places: &Places, tally: &mut Tally) {
+    let title = "cargo test";
+    let mut command = process::cargo(places);
+    command.args(["test", "--release", "--workspace", "--no-fail-fast"]);
+    let (mut passed, mut failed) = (0, 0);
+    let mut failures = Vec::new();
+    let ended = progress::run(title, &mut command, None, |line| {
+        if let progress::Line::Out(text) = line {
+            if let Some((good, bad)) = test_result(text) {
+                passed += good;
+                failed += bad;
+            }
+            if text.starts_with("test ") && text.ends_with("FAILED") {
+                failures.push(text.clone());
+            }
+        }
+        progress::show_lines(line)
+    });
+    match ended {
+        Ok(ended) if ended.status.success() => {
+            let seconds = ended.elapsed.as_secs_f64();
+            println!("✓ {title} · {seconds:.1} s · {passed}");
+            tally.passed += passed;
+        }
+        Ok(ended) => {
+            let detail = format!("{}\n{}", failures.join("\n"), ended.tail.join("\n"));
+            tally.passed += passed;
+            // The step itself counts as one of the failures, or as the only one when nothing compiled.
+            tally.failed += u64::saturating_sub(failed, 1);
+            tally.step(title, false, ended.elapsed, detail.trim());
+        }
+        Err(problem) => tally.step(title, false, Duration::ZERO, &problem.to_string()),
+    }
+}
+
+/// The counts in `test result: ok. 12 passed; 0 failed; ...`.
+fn test_result(line: &str) -> Option<(u64, u64)> {
+    let rest = line.strip_prefix("test result: ")?;
+    let number = |name: &str| {
+        let before = rest.split(name).next()?;
+        before.split_whitespace().last()?.parse().ok()
+    };
+    Some((number(" passed")?, number(" failed")?))
+}
+
+/// One notebook, from its first cell to its last.
+fn notebook(places: &Places, path: &Path, full: bool, tally: &mut Tally) {
+    let shown = path
+        .strip_prefix(&places.root)
+        .unwrap_or(path)
+        .display()
+        .to_string();
+    let limit = if full { FULL_LIMIT } else { NOTEBOOK_LIMIT };
+    let mut command = match run::itself(places, path, limit.as_secs()) {
+        Ok(command) => command,
+        Err(problem) => return tally.step(&shown, false, Duration::ZERO, &problem.to_string()),
+    };
+    if !full {
+        command.env("AULA_SHORT", "1");
+    }
+    match progress::run(&shown, &mut command, None, progress::show_lines) {
+        Ok(ended) => {
+            let good = ended.status.success();
+            let most = SHORT_LIMIT.as_secs();
+            let detail = if !good {
+                ended.tail.join("\n")
+            } else if !full && ended.elapsed > SHORT_LIMIT {
+                say!("! pasa de {most} s", "! more than {most} s")
+            } else {
+                String::new()
+            };
+            tally.step(&shown, good, ended.elapsed, &detail);
+        }
+        Err(problem) => tally.step(&shown, false, Duration::ZERO, &problem.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_from_what_cargo_test_prints() {
+        let line = "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
+        assert_eq!(test_result(line), Some((12, 0)));
+        let line =
+            "test result: FAILED. 2 passed; 31 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(test_result(line), Some((2, 31)));
+        assert_eq!(test_result("running 3 tests"), None);
+    }
+}

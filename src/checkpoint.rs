@@ -1,0 +1,88 @@
+//! Weights to files and back, and the checkpoints of a long run, written whole or not at all.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use serde_json::Value;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::optim::{AdamW, AdamWConfig};
+use crate::sys::{io_error, write_folder};
+
+/// What a saved model's folder may hold.
+pub const MODEL_FILES: &[&str] = &[
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "README.md",
+    "samples.md",
+];
+
+/// Writes tensors as safetensors, sorted by name, with the metadata that transformers asks for.
+pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let bytes = safetensors::serialize(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)), Some(metadata))
+        .map_err(|error| Error::new(ErrorKind::System, tr!("No pude preparar los pesos.", "I could not prepare the weights.")).why(error))?;
+    write_file(path, &bytes)
+}
+
+/// Writes a file; a full disk is said as such.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|error| io_error(path, "escribir", "write", &error))
+}
+
+/// Writes JSON for people: indented.
+pub fn write_json(path: &Path, value: &Value) -> Result<()> {
+    write_file(path, format!("{value:#}\n").as_bytes())
+}
+
+/// Reads JSON; says which file is broken and where.
+pub fn read_json(path: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(path).map_err(|error| io_error(path, "leer", "read", &error))?;
+    serde_json::from_str(&text).map_err(|error| {
+        let shown = path.display();
+        Error::new(ErrorKind::BadModel, tr!("{shown} no es JSON válido.", "{shown} is not valid JSON.")).why(error)
+    })
+}
+
+/// Where a long run stands: enough to go on exactly as if it had not stopped.
+pub struct Checkpoint {
+    /// The model's weights by name.
+    pub weights: BTreeMap<String, Tensor>,
+    /// The optimizer's state.
+    pub optimizer: AdamW,
+    /// Steps made, and whatever else the run wants to know.
+    pub notes: Value,
+}
+
+const CHECKPOINT_FILES: &[&str] = &["weights.safetensors", "optimizer.safetensors", "notes.json"];
+
+impl Checkpoint {
+    /// Writes the checkpoint's folder in place of an older one.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_folder(path, CHECKPOINT_FILES, |folder| {
+            save_tensors(&folder.join("weights.safetensors"), &self.weights)?;
+            save_tensors(&folder.join("optimizer.safetensors"), &self.optimizer.tensors()?)?;
+            let mut notes = self.notes.clone();
+            notes["optimizer_steps"] = self.optimizer.steps().into();
+            write_json(&folder.join("notes.json"), &notes)
+        })
+    }
+
+    /// Reads a checkpoint; none where there is no folder.
+    pub fn read(path: &Path, config: AdamWConfig) -> Result<Option<Self>> {
+        if !path.is_dir() {
+            return Ok(None);
+        }
+        let load = |name: &str| -> Result<BTreeMap<String, Tensor>> {
+            Ok(candle_core::safetensors::load(path.join(name), &Device::Cpu)?.into_iter().collect())
+        };
+        let notes = read_json(&path.join("notes.json"))?;
+        let steps = notes["optimizer_steps"].as_u64().unwrap_or(0) as usize;
+        let optimizer = AdamW::resume(config, &load("optimizer.safetensors")?, steps)?;
+        Ok(Some(Self { weights: load("weights.safetensors")?, optimizer, notes }))
+    }
+}

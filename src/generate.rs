@@ -1,0 +1,228 @@
+//! Choosing the next token, and what came out.
+
+use candle_core::{Tensor, D};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::rng::Rng;
+use crate::show::{display_html, escape};
+
+/// Settings of generation.
+#[derive(Clone, Debug)]
+pub struct GenerateConfig {
+    /// At most this many new tokens (80).
+    pub max_tokens: usize,
+    /// 0 always takes the likeliest token; 0.8 varies; over 1.2 it rambles (0.8).
+    pub temperature: f64,
+    /// Draw among the `top_k` likeliest tokens; 0: all (40).
+    pub top_k: usize,
+    /// Draw among the likeliest tokens that together have this probability; 1: all (0.95).
+    pub top_p: f64,
+    /// Over 1 makes tokens that were already said less likely (1.0).
+    pub repetition_penalty: f64,
+    /// The same seed writes the same text (42).
+    pub seed: u64,
+}
+
+impl Default for GenerateConfig {
+    fn default() -> Self {
+        Self { max_tokens: 80, temperature: 0.8, top_k: 40, top_p: 0.95, repetition_penalty: 1.0, seed: 42 }
+    }
+}
+
+impl GenerateConfig {
+    /// Names every setting outside its allowed values.
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut wrong = Vec::new();
+        let mut must = |ok: bool, text: String| {
+            if !ok {
+                wrong.push(text);
+            }
+        };
+        must(self.max_tokens >= 1, format!("max_tokens = {} (1, 2, 3, ...)", self.max_tokens));
+        must((0.0..=10.0).contains(&self.temperature), format!("temperature = {} (0.0 ... 2.0)", self.temperature));
+        must(self.top_p > 0.0 && self.top_p <= 1.0, format!("top_p = {} (0.1 ... 1.0)", self.top_p));
+        must((0.1..=10.0).contains(&self.repetition_penalty), format!("repetition_penalty = {} (1.0 ... 2.0)", self.repetition_penalty));
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let list = wrong.join("; ");
+        Err(Error::new(ErrorKind::BadSetting, tr!("GenerateConfig tiene valores que no sirven: {list}.", "GenerateConfig has values that do not work: {list}."))
+            .next(tr!("Entre paréntesis están los que sirven.", "Those that work are in parentheses.")))
+    }
+}
+
+/// Draws the next token from `logits` (vocabulary), given the tokens `said` so far.
+///
+/// In order: repetition penalty (Keskar et al., arXiv 1909.05858), temperature, top-k, top-p (Holtzman et al., arXiv 1904.09751).
+pub fn sample(logits: &Tensor, said: &[u32], config: &GenerateConfig, rng: &mut Rng) -> Result<u32> {
+    let mut logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+    if config.repetition_penalty != 1.0 {
+        let penalty = config.repetition_penalty as f32;
+        let mut seen: Vec<u32> = said.to_vec();
+        seen.sort_unstable();
+        seen.dedup();
+        for token in seen {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+            }
+        }
+    }
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+    if config.temperature == 0.0 {
+        return Ok(order[0] as u32);
+    }
+    if config.top_k > 0 {
+        order.truncate(config.top_k);
+    }
+    let largest = logits[order[0]];
+    let weight = |token: &usize| f64::from(logits[*token] - largest) / config.temperature;
+    let mut weights: Vec<f64> = order.iter().map(|token| weight(token).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    if config.top_p < 1.0 {
+        let mut sum = 0.0;
+        let keep = weights.iter().take_while(|weight| {
+            let before = sum;
+            sum += **weight / total;
+            before < config.top_p
+        });
+        let keep = keep.count().max(1);
+        weights.truncate(keep);
+    }
+    let mut draw = f64::from(rng.uniform()) * weights.iter().sum::<f64>();
+    for (token, weight) in order.iter().zip(&weights) {
+        draw -= weight;
+        if draw < 0.0 {
+            return Ok(*token as u32);
+        }
+    }
+    Ok(order[weights.len() - 1] as u32)
+}
+
+/// The logits (vocabulary) of the last position. Shapes: hidden (1, time, d), head (vocabulary, d).
+pub(crate) fn last_logits(hidden: &Tensor, head: &Tensor) -> candle_core::Result<Tensor> {
+    let time = hidden.dim(1)?;
+    crate::ops::linear(&hidden.narrow(1, time - 1, 1)?.contiguous()?, head, false)?.flatten_all()?.contiguous()
+}
+
+/// Probabilities of the `count` likeliest next tokens, likeliest first.
+pub(crate) fn likeliest(logits: &Tensor, count: usize) -> Result<Vec<(u32, f32)>> {
+    let probabilities: Vec<f32> = candle_nn::ops::softmax(logits, D::Minus1)?.to_vec1()?;
+    let mut order: Vec<usize> = (0..probabilities.len()).collect();
+    order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+    Ok(order.iter().take(count).map(|i| (*i as u32, probabilities[*i])).collect())
+}
+
+/// A generated text.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// What it was asked to go on with.
+    pub prompt: String,
+    /// What the model added.
+    pub text: String,
+    /// How many tokens it added.
+    pub tokens: usize,
+    /// True when the model ended the text itself; false when `max_tokens` did.
+    pub ended: bool,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+impl Generation {
+    /// The prompt and what follows it.
+    pub fn full_text(&self) -> String {
+        format!("{}{}", self.prompt, self.text)
+    }
+
+    fn html(&self) -> String {
+        let open = if self.ended { "" } else { " …" };
+        format!("<b>{}</b>{}{open}", escape(&self.prompt), escape(&self.text))
+    }
+
+    /// Shows the text, the prompt in bold.
+    pub fn evcxr_display(&self) {
+        display_html(&format!("<p style=\"max-width:48em;line-height:1.5\">{}</p>", self.html()));
+        println!("{self}");
+    }
+}
+
+impl std::fmt::Display for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.full_text(), if self.ended { "" } else { " …" })
+    }
+}
+
+/// Texts of the same prompts by two states of a model, row by row.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    rows: Vec<Vec<String>>,
+}
+
+/// Puts two lists of generations of the same prompts side by side.
+pub fn compare(before: &[Generation], after: &[Generation]) -> Result<Comparison> {
+    let same = before.len() == after.len() && before.iter().zip(after).all(|(b, a)| b.prompt == a.prompt);
+    if !same {
+        return Err(Error::new(ErrorKind::BadSetting, tr!("Las dos listas no tienen los mismos comienzos.", "The two lists do not have the same prompts."))
+            .next(tr!("Genera las dos con la misma lista de comienzos.", "Generate both from the same list of prompts.")));
+    }
+    let row = |(b, a): (&Generation, &Generation)| vec![b.prompt.clone(), b.text.trim().to_string(), a.text.trim().to_string()];
+    Ok(Comparison { rows: before.iter().zip(after).map(row).collect() })
+}
+
+impl Comparison {
+    /// Shows the table.
+    pub fn evcxr_display(&self) {
+        let headers = [tr!("comienzo", "prompt"), tr!("antes", "before"), tr!("después", "after")];
+        let cell = |text: &String| format!("<td style=\"text-align:left;vertical-align:top;white-space:normal\">{}</td>", escape(text));
+        let rows = self.rows.iter().map(|row| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>()));
+        let head: String = headers.iter().map(|name| format!("<th style=\"text-align:left\">{name}</th>")).collect();
+        display_html(&format!("<table><thead><tr>{head}</tr></thead><tbody>{}</tbody></table>", rows.collect::<String>()));
+    }
+}
+
+impl std::fmt::Display for Comparison {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (before, after) = (tr!("antes", "before"), tr!("después", "after"));
+        for row in &self.rows {
+            writeln!(f, "{} …\n  {before}: {}\n  {after}: {}", row[0], row[1], row[2])?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logits() -> Tensor {
+        Tensor::new(&[0f32, 3.0, 1.0, 2.0], &candle_core::Device::Cpu).unwrap()
+    }
+
+    fn drawn(config: &GenerateConfig, said: &[u32]) -> Vec<u32> {
+        let mut rng = Rng::new(1);
+        let mut all: Vec<u32> = (0..200).map(|_| sample(&logits(), said, config, &mut rng).unwrap()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    #[test]
+    fn temperature_zero_takes_the_likeliest() {
+        assert_eq!(drawn(&GenerateConfig { temperature: 0.0, ..Default::default() }, &[]), [1]);
+    }
+
+    #[test]
+    fn top_k_and_top_p_leave_the_likeliest_tokens() {
+        let free = GenerateConfig { temperature: 1.0, top_k: 0, top_p: 1.0, ..Default::default() };
+        assert_eq!(drawn(&free, &[]), [0, 1, 2, 3]);
+        assert_eq!(drawn(&GenerateConfig { top_k: 2, ..free.clone() }, &[]), [1, 3]);
+        // Softmax of (3, 2, 1, 0): 0.64, 0.24, 0.09, 0.03; two of them reach 0.8.
+        assert_eq!(drawn(&GenerateConfig { top_p: 0.8, ..free }, &[]), [1, 3]);
+    }
+
+    #[test]
+    fn a_said_token_is_penalized() {
+        let config = GenerateConfig { temperature: 0.0, repetition_penalty: 2.0, ..Default::default() };
+        assert_eq!(drawn(&config, &[1]), [3]);
+    }
+}

@@ -1,0 +1,133 @@
+//! What happened during training: a table, a chart, and whether anything moved.
+
+use crate::error::Result;
+use crate::plot::{line_chart, Chart, Series};
+use crate::show::Html;
+
+/// One optimizer step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepRecord {
+    /// Number of the step, from 1.
+    pub step: usize,
+    /// Mean loss of its batch.
+    pub loss: f64,
+    /// The learning rate it used.
+    pub learning_rate: f64,
+    /// Length of the gradient before clipping.
+    pub grad_norm: f64,
+}
+
+/// The end of an epoch; epoch 0 is before any training.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochRecord {
+    /// Number of the epoch.
+    pub epoch: usize,
+    /// Steps made so far.
+    pub step: usize,
+    /// Mean loss of the epoch's batches; none before training.
+    pub train_loss: Option<f64>,
+    /// Loss on the validation texts.
+    pub valid_loss: f64,
+    /// Seconds since training began.
+    pub seconds: f64,
+}
+
+impl EpochRecord {
+    /// Perplexity on the validation texts: e to the loss.
+    pub fn valid_perplexity(&self) -> f64 {
+        self.valid_loss.exp()
+    }
+}
+
+/// The record of a training run.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Every step.
+    pub steps: Vec<StepRecord>,
+    /// Every epoch, the state before training first.
+    pub epochs: Vec<EpochRecord>,
+    /// Tensors whose numbers changed.
+    pub moved: usize,
+    /// Tensors that training was allowed to change.
+    pub trainable: usize,
+    /// All tensors of the model.
+    pub tensors: usize,
+    /// Numbers that training was allowed to change.
+    pub trainable_parameters: usize,
+    /// Tokens that were learned from, padding excluded.
+    pub tokens: usize,
+    /// Seconds of the whole run.
+    pub seconds: f64,
+}
+
+impl History {
+    /// Perplexity on the validation texts before and after.
+    pub fn perplexities(&self) -> (f64, f64) {
+        let of = |record: Option<&EpochRecord>| record.map_or(f64::NAN, EpochRecord::valid_perplexity);
+        (of(self.epochs.first()), of(self.epochs.last()))
+    }
+
+    /// The curves: training loss at each step, validation loss at each epoch.
+    pub fn plot(&self) -> Result<Chart> {
+        let train = self.steps.iter().map(|record| (record.step as f64, record.loss)).collect();
+        let valid = self.epochs.iter().map(|record| (record.step as f64, record.valid_loss)).collect();
+        let series = [
+            Series { name: tr!("entrenamiento", "training"), points: train, dots: false },
+            Series { name: tr!("validación", "validation"), points: valid, dots: true },
+        ];
+        line_chart(&tr!("Pérdida (más baja es mejor)", "Loss (lower is better)"), &tr!("paso", "step"), &tr!("pérdida", "loss"), &series)
+    }
+
+    /// One sentence on how many tensors moved: the answer to "I trained it and it answers as before".
+    pub fn moved_line(&self) -> String {
+        let (moved, trainable, tensors, numbers) = (self.moved, self.trainable, self.tensors, self.trainable_parameters);
+        let line = tr!(
+            "{moved} de {trainable} tensores entrenables se movieron ({tensors} en el modelo; {numbers} números entrenables).",
+            "{moved} of {trainable} trainable tensors moved ({tensors} in the model; {numbers} trainable numbers)."
+        );
+        match moved < trainable {
+            true => format!("✗ {line}"),
+            false => line,
+        }
+    }
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        let row = |record: &EpochRecord| {
+            vec![
+                record.epoch.to_string(),
+                record.step.to_string(),
+                record.train_loss.map_or("—".into(), |loss| format!("{loss:.3}")),
+                format!("{:.3}", record.valid_loss),
+                format!("{:.1}", record.valid_perplexity()),
+                format!("{:.0} s", record.seconds),
+            ]
+        };
+        self.epochs.iter().map(row).collect()
+    }
+
+    fn headers() -> [String; 6] {
+        [
+            tr!("época", "epoch"),
+            tr!("pasos", "steps"),
+            tr!("pérdida entrenamiento", "training loss"),
+            tr!("pérdida validación", "validation loss"),
+            tr!("perplejidad validación", "validation perplexity"),
+            tr!("tiempo", "time"),
+        ]
+    }
+
+    /// Shows the table of epochs and the line on moved tensors.
+    pub fn evcxr_display(&self) {
+        Html::table(&Self::headers(), &self.rows(), &self.moved_line()).evcxr_display();
+    }
+}
+
+impl std::fmt::Display for History {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}", Self::headers().join(" | "))?;
+        for row in self.rows() {
+            writeln!(f, "{}", row.join(" | "))?;
+        }
+        write!(f, "{}", self.moved_line())
+    }
+}

@@ -1,0 +1,320 @@
+//! A language model as a notebook holds it: weights, tokenizer and settings in one variable.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::{DType, Device, Tensor};
+use serde_json::Value;
+
+use crate::checkpoint::{read_json, save_tensors, write_json, MODEL_FILES};
+use crate::dataset::{Batch, Dataset};
+use crate::error::{Error, ErrorKind, Result};
+use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation};
+use crate::hub::{load_weights, model_files};
+use crate::models::{decoder, Decoder, KvCache};
+use crate::nn::{Param, Weights};
+use crate::ops::{self, Wanted};
+use crate::rng::Rng;
+use crate::sys::write_folder;
+use crate::tokenizer::{Tokenizer, Tokens};
+use crate::train::{evaluate, Score, Trainable};
+
+/// Settings of a low-rank adapter.
+#[derive(Clone, Debug)]
+pub struct LoraConfig {
+    /// Size of the two small matrices (8). Try 4 to 32.
+    pub rank: usize,
+    /// The adapter's weight is alpha / rank (16).
+    pub alpha: f64,
+    /// Which layers get one, by the end of their name; empty: all linear layers.
+    pub target_modules: Vec<String>,
+    /// Seed of the first values (42).
+    pub seed: u64,
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self { rank: 8, alpha: 16.0, target_modules: Vec::new(), seed: 42 }
+    }
+}
+
+/// A model that goes on with a text.
+pub struct LanguageModel {
+    decoder: Box<dyn Decoder>,
+    tokenizer: Tokenizer,
+    config: Value,
+}
+
+impl LanguageModel {
+    /// Loads a model that ships with the course (`"cuentos"`), a folder, or a name of the Hub (`"org/name"`).
+    pub fn load(name: &str) -> Result<Self> {
+        let folder = model_files(name)?;
+        let config = read_json(&folder.join("config.json"))?;
+        let tokenizer = Tokenizer::read(&folder.join("tokenizer.json"))?;
+        Self::build(config, Weights::found(load_weights(&folder)?), tokenizer)
+    }
+
+    /// A new model with random weights.
+    pub fn random(config: Value, tokenizer: Tokenizer, seed: u64) -> Result<Self> {
+        Self::build(config, Weights::drawn(Rng::new(seed)), tokenizer)
+    }
+
+    fn build(config: Value, weights: Weights, tokenizer: Tokenizer) -> Result<Self> {
+        let decoder = decoder(&config, weights)?;
+        let (rows, known) = (decoder.head().var().dim(0)?, tokenizer.vocab_size());
+        if known > rows {
+            return Err(Error::new(
+                ErrorKind::BadModel,
+                tr!(
+                    "El tokenizador conoce {known} tokens y el modelo solo {rows}: no son el uno para el otro.",
+                    "The tokenizer knows {known} tokens and the model only {rows}: they do not belong together."
+                ),
+            )
+            .next(tr!("Usa el tokenizer.json que vino con el modelo.", "Use the tokenizer.json that came with the model.")));
+        }
+        Ok(Self { decoder, tokenizer, config })
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// How the model's tokenizer cuts a text.
+    pub fn tokens(&self, text: &str) -> Result<Tokens> {
+        self.tokenizer.tokens(text)
+    }
+
+    /// Texts as data for training or measuring, at most `max_tokens` tokens each (and never more than the model can read).
+    pub fn dataset(&self, texts: &[String], max_tokens: usize) -> Result<Dataset> {
+        let limit = self.decoder.max_tokens();
+        if max_tokens > limit {
+            println!("{}", tr!("El modelo lee hasta {limit} tokens: uso {limit} en lugar de {max_tokens}.", "The model reads up to {limit} tokens: using {limit} instead of {max_tokens}."));
+        }
+        Dataset::new(texts, &self.tokenizer, self.end_tokens().first().copied(), max_tokens.min(limit))
+    }
+
+    /// The ids that end a text, from `config.json` (one or a list).
+    fn end_tokens(&self) -> Vec<u32> {
+        match &self.config["eos_token_id"] {
+            Value::Array(ids) => ids.iter().filter_map(|id| Some(id.as_u64()? as u32)).collect(),
+            id => id.as_u64().map(|id| id as u32).into_iter().collect(),
+        }
+    }
+
+    /// Loss and perplexity on some data, padding excluded.
+    pub fn evaluate(&self, data: &Dataset) -> Result<Score> {
+        evaluate(self, data)
+    }
+
+    /// Perplexity on some data, padding excluded.
+    pub fn perplexity(&self, data: &Dataset) -> Result<f64> {
+        Ok(self.evaluate(data)?.perplexity())
+    }
+
+    /// The logits (time, vocabulary) of every position of a text.
+    pub fn logits(&self, text: &str) -> Result<Tensor> {
+        self.logits_of(&self.tokenizer.encode(text)?)
+    }
+
+    /// The logits (time, vocabulary) of every position of some ids.
+    pub fn logits_of(&self, ids: &[u32]) -> Result<Tensor> {
+        let hidden = self.decoder.hidden(&Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?, None)?.detach();
+        Ok(ops::linear(&hidden, &self.decoder.head().value().detach(), false)?.squeeze(0)?)
+    }
+
+    /// The likeliest next tokens after a text, with their probabilities.
+    pub fn next_tokens(&self, text: &str, count: usize) -> Result<Vec<(String, f32)>> {
+        let ids = self.tokenizer.encode(text)?;
+        let hidden = self.decoder.hidden(&Tensor::new(ids.as_slice(), &Device::Cpu)?.unsqueeze(0)?, None)?;
+        let logits = last_logits(&hidden.detach(), &self.decoder.head().value().detach())?;
+        let named = |(id, share): (u32, f32)| Ok((self.tokenizer.decode(&[id])?, share));
+        likeliest(&logits, count)?.into_iter().map(named).collect()
+    }
+
+    /// Goes on with `prompt`.
+    pub fn generate(&self, prompt: &str, config: &GenerateConfig) -> Result<Generation> {
+        config.check()?;
+        let begin = Instant::now();
+        let mut ids = self.tokenizer.encode(prompt)?;
+        let start = ids.len();
+        let limit = self.decoder.max_tokens();
+        if start == 0 || start >= limit {
+            return Err(Error::new(ErrorKind::BadData, tr!("El comienzo tiene {start} tokens; el modelo lee de 1 a {}.", "The prompt has {start} tokens; the model reads from 1 to {}.", limit - 1))
+                .next(tr!("Usa otro comienzo.", "Use another prompt.")));
+        }
+        let (ends, head) = (self.end_tokens(), self.decoder.head().value().detach());
+        let (mut rng, mut cache, mut ended) = (Rng::new(config.seed), KvCache::new(), false);
+        let mut fresh = ids.clone();
+        while !ended && ids.len() < limit && ids.len() - start < config.max_tokens {
+            let input = Tensor::new(fresh.as_slice(), &Device::Cpu)?.unsqueeze(0)?; // (1, time)
+            let hidden = self.decoder.hidden(&input, Some(&mut cache))?.detach();
+            let token = sample(&last_logits(&hidden, &head)?, &ids, config, &mut rng)?;
+            ended = ends.contains(&token);
+            ids.push(token);
+            fresh = vec![token];
+        }
+        // The new text is what the whole has more than the prompt: a token's text may depend on the one before.
+        let (whole, known) = (self.tokenizer.decode(&ids)?, self.tokenizer.decode(&ids[..start])?);
+        let text = whole.strip_prefix(&known).unwrap_or(&whole).to_string();
+        Ok(Generation { prompt: prompt.to_string(), text, tokens: ids.len() - start, ended, seconds: begin.elapsed().as_secs_f64() })
+    }
+
+    /// Goes on with each of `prompts`, with the same settings and seed.
+    pub fn generate_all(&self, prompts: &[&str], config: &GenerateConfig) -> Result<Vec<Generation>> {
+        prompts.iter().map(|prompt| self.generate(prompt, config)).collect()
+    }
+
+    /// Freezes the model and puts small trainable matrices on its linear layers. Run again, it starts them anew.
+    pub fn add_lora(&mut self, config: &LoraConfig) -> Result<()> {
+        if config.rank == 0 || !config.alpha.is_finite() {
+            let (rank, alpha) = (config.rank, config.alpha);
+            return Err(Error::new(ErrorKind::BadSetting, tr!("LoraConfig no sirve: rank = {rank}, alpha = {alpha}.", "LoraConfig does not work: rank = {rank}, alpha = {alpha}."))
+                .next(tr!("Usa rank de 1 a 64 y alpha, por ejemplo, el doble.", "Use a rank of 1 to 64 and, for example, twice that as alpha.")));
+        }
+        let mut linears = self.decoder.linears_mut();
+        let stem = |name: &str| name.trim_end_matches(".weight").rsplit('.').next().unwrap_or_default().to_string();
+        let mut known: Vec<String> = linears.iter().map(|linear| stem(&linear.weight.name)).collect();
+        known.sort();
+        known.dedup();
+        let unknown: Vec<&String> = config.target_modules.iter().filter(|name| !known.contains(name)).collect();
+        if !unknown.is_empty() {
+            let (unknown, known) = (format!("{unknown:?}"), known.join(", "));
+            return Err(Error::new(ErrorKind::BadSetting, tr!("El modelo no tiene capas llamadas {unknown}.", "The model has no layers named {unknown}."))
+                .next(tr!("Las que hay: {known}.", "Those it has: {known}.")));
+        }
+        let chosen = |name: &str| config.target_modules.is_empty() || config.target_modules.contains(&stem(name));
+        let mut rng = Rng::new(config.seed);
+        for linear in linears.iter_mut() {
+            linear.lora = None;
+            if chosen(&linear.weight.name) {
+                linear.add_lora(config.rank, config.alpha, &mut rng)?;
+            }
+        }
+        for param in self.decoder.params_mut() {
+            param.trainable = param.name.contains(".lora_");
+        }
+        let (trainable, all) = self.count_parameters();
+        let share = 100.0 * trainable as f64 / all as f64;
+        println!("{}", tr!("LoRA: {trainable} números entrenables de {all} ({share:.1} %).", "LoRA: {trainable} trainable numbers of {all} ({share:.1} %)."));
+        Ok(())
+    }
+
+    /// Adds the adapters into the weights and takes them off; everything can be trained again.
+    pub fn merge_lora(&mut self) -> Result<()> {
+        for linear in self.decoder.linears_mut() {
+            linear.merge_lora()?;
+        }
+        self.train_all();
+        Ok(())
+    }
+
+    /// Lets training move every weight (there are no adapters, or they are trained too).
+    pub fn train_all(&mut self) {
+        self.decoder.params_mut().into_iter().for_each(|param| param.trainable = true);
+    }
+
+    /// How many numbers are trainable, and how many there are.
+    pub fn count_parameters(&self) -> (usize, usize) {
+        let params = self.decoder.params();
+        let trainable = params.iter().filter(|param| param.trainable).map(|param| param.count()).sum();
+        (trainable, params.iter().map(|param| param.count()).sum())
+    }
+
+    /// The weights by name, with the adapters added in: what a saved model holds.
+    pub fn merged_weights(&self) -> Result<BTreeMap<String, Tensor>> {
+        let params = self.decoder.params();
+        let mut weights: BTreeMap<String, Tensor> = BTreeMap::new();
+        for param in params.iter().filter(|param| !param.name.contains(".lora_")) {
+            weights.insert(param.name.clone(), param.var().as_detached_tensor());
+        }
+        for linear in self.decoder.linears() {
+            if let Some(merged) = linear.merged()? {
+                weights.insert(linear.weight.name.clone(), merged);
+            }
+        }
+        Ok(weights)
+    }
+
+    /// Writes new values over the weights, in place; each name of the model must be there.
+    pub fn set_weights(&self, weights: &BTreeMap<String, Tensor>) -> Result<()> {
+        for param in self.decoder.params() {
+            let name = &param.name;
+            let Some(value) = weights.get(name) else {
+                return Err(Error::new(ErrorKind::BadModel, tr!("Falta el peso {name}.", "The weight {name} is missing.")));
+            };
+            param.set(value)?;
+        }
+        Ok(())
+    }
+
+    /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
+    ///
+    /// Adapters are added into the saved weights; the model in memory keeps them apart.
+    pub fn save(&self, path: &str) -> Result<()> {
+        let weights = self.merged_weights()?;
+        let ends = self.config["eos_token_id"].clone();
+        let tokenizer_config = serde_json::json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": self.decoder.max_tokens(),
+            "bos_token": "<s>",
+            "eos_token": "</s>",
+            "pad_token": "<pad>",
+            "clean_up_tokenization_spaces": false,
+        });
+        let named = ["<s>", "</s>", "<pad>"].iter().all(|token| self.tokenizer.id(token).is_some());
+        write_folder(Path::new(path), MODEL_FILES, |folder| {
+            write_json(&folder.join("config.json"), &self.config)?;
+            write_json(&folder.join("generation_config.json"), &serde_json::json!({"eos_token_id": ends, "do_sample": true}))?;
+            if named {
+                write_json(&folder.join("tokenizer_config.json"), &tokenizer_config)?;
+            }
+            self.tokenizer.save(&folder.join("tokenizer.json"))?;
+            save_tensors(&folder.join("model.safetensors"), &weights)
+        })?;
+        let megabytes = weights.values().map(|tensor| tensor.elem_count() * 4).sum::<usize>() as f64 / 1e6;
+        println!("{}", tr!("Guardado en {path} ({megabytes:.1} MB).", "Saved in {path} ({megabytes:.1} MB)."));
+        Ok(())
+    }
+
+    /// Shows what it is.
+    pub fn evcxr_display(&self) {
+        println!("{self}");
+    }
+}
+
+/// The largest difference between the logits of two models on a text: 0 when they are the same model.
+pub fn logits_difference(one: &LanguageModel, other: &LanguageModel, text: &str) -> Result<f64> {
+    let difference = (one.logits(text)? - other.logits(text)?)?.abs()?.flatten_all()?.max(0)?;
+    Ok(f64::from(difference.to_dtype(DType::F32)?.to_scalar::<f32>()?))
+}
+
+impl Trainable for LanguageModel {
+    fn params(&self) -> Vec<&Param> {
+        self.decoder.params()
+    }
+
+    fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
+        let hidden = self.decoder.hidden(&batch.ids, None)?.flatten(0, 1)?; // (batch * time, d)
+        let hidden = if training { hidden } else { hidden.detach() };
+        let head = self.decoder.head();
+        let wanted = Wanted { hidden: training, weight: training && head.trainable };
+        Ok(ops::linear_cross_entropy(&hidden, &head.value(), &batch.labels, wanted)?)
+    }
+}
+
+impl std::fmt::Display for LanguageModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = self.config["model_type"].as_str().unwrap_or("?");
+        let ((trainable, all), vocabulary, limit) = (self.count_parameters(), self.tokenizer.vocab_size(), self.decoder.max_tokens());
+        write!(
+            f,
+            "{}",
+            tr!(
+                "Modelo de lenguaje ({kind}): {all} números, {trainable} entrenables; {vocabulary} tokens; lee hasta {limit}",
+                "Language model ({kind}): {all} numbers, {trainable} trainable; {vocabulary} tokens; reads up to {limit}"
+            )
+        )
+    }
+}

@@ -1,0 +1,184 @@
+//! Charts as SVG: lines, histograms and bars that read in light and dark themes and without telling colours apart.
+//!
+//! Values that are no numbers (a loss that became NaN) are left out and counted in the legend; a chart with nothing
+//! left says so instead of failing.
+
+mod bars;
+mod frame;
+mod histogram;
+mod lines;
+
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+use std::path::Path;
+
+pub use bars::bar_chart;
+pub use histogram::histogram;
+pub use lines::{line_chart, Series};
+
+/// A finished chart.
+#[derive(Clone, Debug)]
+pub struct Chart {
+    /// The drawing, as an SVG document.
+    pub svg: String,
+    /// The same in words, for a terminal and for those who do not see the drawing.
+    pub summary: String,
+}
+
+impl Chart {
+    /// Shows the chart in a notebook's cell.
+    pub fn evcxr_display(&self) {
+        crate::show::display_as("image/svg+xml", &self.svg, &self.summary);
+    }
+
+    /// Writes the chart to a `.svg` file, which every browser opens.
+    ///
+    /// # Errors
+    /// When `path` names another format, or the disk refuses.
+    pub fn save(&self, path: &str) -> Result<()> {
+        let extension = Path::new(path).extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if extension != "svg" {
+            return Err(Error::new(
+                ErrorKind::BadSetting,
+                tr!(
+                    "Un gráfico se guarda como .svg, no como «{path}».",
+                    "A chart is saved as .svg, not as \"{path}\"."
+                ),
+            )
+            .next(tr!(
+                "Usa un nombre como grafico.svg; el navegador lo abre y lo imprime como PDF.",
+                "Use a name like chart.svg; a browser opens it and prints it as PDF."
+            )));
+        }
+        // First beside it, then in its place: an older file is never left half written.
+        let beside = format!("{path}.tmp");
+        let written = std::fs::write(&beside, &self.svg).and_then(|()| std::fs::rename(&beside, path));
+        written.map_err(|error| {
+            // What could not be written may not be there to remove either.
+            let _ = std::fs::remove_file(&beside);
+            Error::new(
+                ErrorKind::System,
+                tr!("El gráfico no se pudo guardar en «{path}».", "The chart could not be saved to \"{path}\"."),
+            )
+            .why(error)
+        })
+    }
+}
+
+impl fmt::Display for Chart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary)
+    }
+}
+
+/// A value that a chart can place: a finite number of a size that does not overflow when ranges are computed.
+fn drawable(value: f64) -> bool {
+    value.abs() < 1e100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes the chart where `AULA_CHARTS` says, for people to look at.
+    fn look(name: &str, chart: &Chart) {
+        if let Ok(folder) = std::env::var("AULA_CHARTS") {
+            chart.save(&format!("{folder}/{name}.svg")).unwrap();
+        }
+        assert!(chart.svg.starts_with("<svg") && chart.svg.trim_end().ends_with("</svg>"));
+        assert!(!chart.svg.contains("NaN") && !chart.svg.contains("inf"), "{name}");
+    }
+
+    fn series(name: &str, points: Vec<(f64, f64)>, dots: bool) -> Series {
+        Series { name: name.into(), points, dots }
+    }
+
+    #[test]
+    fn a_loss_chart_has_its_labels_and_its_legend() {
+        let train =
+            (0..3_000).map(|i| (f64::from(i), 4.0 * (-f64::from(i) / 800.0).exp() + 0.6 + 0.1 * f64::from(i).sin()));
+        let valid = (0..=10).map(|i| (f64::from(i) * 300.0, 4.1 * (-f64::from(i) * 0.3).exp() + 0.9));
+        let all = [series("entrenamiento", train.collect(), false), series("validación", valid.collect(), true)];
+        let chart = line_chart("Pérdida de «cuentos» con LoRA", "paso", "pérdida (nats por token)", &all).unwrap();
+        assert!(chart.svg.contains("validación") && chart.svg.contains("pérdida"));
+        assert!(chart.svg.len() < 60_000, "{} bytes", chart.svg.len());
+        look("loss", &chart);
+    }
+
+    #[test]
+    fn many_series_with_long_names_wrap_their_legend() {
+        let all: Vec<Series> = (0..7)
+            .map(|k| {
+                let points = (0..6).map(|i| (f64::from(i), f64::from(i * k) * 1e-5)).collect();
+                series(&format!("rango {k}, tasa de aprendizaje 2e-{k}"), points, true)
+            })
+            .collect();
+        look("legend", &line_chart("Siete corridas", "época", "tasa", &all).unwrap());
+    }
+
+    #[test]
+    fn values_that_are_no_numbers_are_left_out_and_counted() {
+        let points = vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, f64::INFINITY), (3.0, 2.0), (4.0, 1e300)];
+        let all = [series("a", points, false), series("b", vec![(2.0, 1.5)], false)];
+        let chart = line_chart("T", "x", "y", &all).unwrap();
+        assert!(chart.summary.contains("a: 2") && chart.svg.contains("3"), "{chart}");
+        look("nan", &chart);
+    }
+
+    #[test]
+    fn empty_and_constant_data_do_not_fail() {
+        look("empty", &line_chart("Vacío", "x", "y", &[]).unwrap());
+        look("all_nan", &line_chart("T", "x", "y", &[series("a", vec![(0.0, f64::NAN)], true)]).unwrap());
+        look("constant", &line_chart("T", "x", "y", &[series("a", vec![(5.0, 2.0), (6.0, 2.0)], true)]).unwrap());
+        look("large", &line_chart("T", "x", "y", &[series("a", vec![(0.0, 3e9), (1e7, 8e9)], true)]).unwrap());
+        look("h_empty", &histogram("T", "x", "y", &[f64::NAN], &[("p95".into(), f64::NAN)]).unwrap());
+        look("h_one", &histogram("T", "x", "y", &[7.0], &[]).unwrap());
+        look("b_empty", &bar_chart("T", "x", "y", &[]).unwrap());
+        look("b_zero", &bar_chart("T", "x", "y", &[("nada".into(), 0.0), ("roto".into(), f64::NAN)]).unwrap());
+    }
+
+    #[test]
+    fn a_histogram_counts_every_value_and_labels_its_marks() {
+        let mut rng = crate::rng::Rng::new(1);
+        let lengths: Vec<f64> = (0..5_000).map(|_| f64::from((rng.normal() * 0.5 + 3.5).exp()).round()).collect();
+        let marks = [
+            ("p50".to_string(), 33.0),
+            ("p95".into(), 76.0),
+            ("p99: corte elegido".into(), 107.0),
+            ("p90".into(), 63.0),
+        ];
+        let chart = histogram("Largo de los textos", "tokens por texto", "textos", &lengths, &marks).unwrap();
+        assert!(chart.svg.contains("p99") && chart.summary.contains("5000"), "{chart}");
+        look("histogram", &chart);
+        let few: Vec<f64> = [1.0, 1.0, 2.0, 4.0, 4.0, 4.0].to_vec();
+        look("histogram_few", &histogram("Pocos", "palabras", "textos", &few, &[]).unwrap());
+    }
+
+    #[test]
+    fn bars_have_long_names_and_negative_values() {
+        let bars: Vec<(String, f64)> = [
+            ("modelo base", 0.512),
+            ("con LoRA (rango 8, tres épocas, tasa 2e-4) y un nombre larguísimo que no cabe", 0.934),
+            ("peor que nada", -0.2),
+            ("日本語", 0.7),
+        ]
+        .map(|(name, value)| (name.to_string(), value))
+        .to_vec();
+        look("bars", &bar_chart("Exactitud por modelo", "exactitud", "", &bars).unwrap());
+        let votes = [("positivo", 1_234.0), ("negativo", 987.0)].map(|(name, value)| (name.to_string(), value));
+        look("bars_counts", &bar_chart("Ejemplos por etiqueta", "ejemplos", "etiqueta", &votes).unwrap());
+    }
+
+    #[test]
+    fn only_svg_is_saved_and_text_cannot_break_the_drawing() {
+        let folder = tempfile::tempdir().unwrap();
+        let chart = line_chart("<b> & \"x\"", "x", "y", &[series("<a>", vec![(0.0, 1.0)], false)]).unwrap();
+        assert!(!chart.svg.contains("<b>") && !chart.svg.contains("<a>"));
+        let path = folder.path().join("a.svg").to_string_lossy().into_owned();
+        chart.save(&path).unwrap();
+        chart.save(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), chart.svg);
+        assert_eq!(chart.save("a.png").unwrap_err().kind(), ErrorKind::BadSetting);
+        assert_eq!(chart.save("/no/such/folder/a.svg").unwrap_err().kind(), ErrorKind::System);
+    }
+}

@@ -1,0 +1,136 @@
+//! What needs the operating system: settings from the environment, folders written whole or not at all.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// True under the short preset (`AULA_SHORT=1`), in which lessons run on few rows and few steps.
+pub fn short_preset() -> bool {
+    std::env::var("AULA_SHORT").is_ok_and(|value| !value.is_empty() && value != "0")
+}
+
+/// Caps `wanted` under the short preset, and says so.
+pub fn capped(wanted: usize, cap: usize, what_es: &str, what_en: &str) -> usize {
+    if !short_preset() || wanted <= cap {
+        return wanted;
+    }
+    let what = if crate::lang::spanish() { what_es } else { what_en };
+    println!("{}", tr!("(modo corto, AULA_SHORT: {cap} de {wanted} {what})", "(short preset, AULA_SHORT: {cap} of {wanted} {what})"));
+    cap
+}
+
+/// How many threads computations use.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// The processor's name, as the system tells it.
+pub fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = info.lines().find(|line| line.starts_with("model name"));
+    let name = line.and_then(|line| line.split(':').nth(1)).unwrap_or(std::env::consts::ARCH);
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// An error of the system about a path, with what to do where we know it.
+pub fn io_error(path: &Path, doing_es: &str, doing_en: &str, error: &io::Error) -> Error {
+    let shown = path.display();
+    let doing = if crate::lang::spanish() { doing_es } else { doing_en };
+    let what = Error::new(ErrorKind::System, tr!("No pude {doing} {shown}.", "I could not {doing} {shown}.")).why(error);
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => what.next(tr!(
+            "El disco está lleno: libera espacio y ejecuta la celda otra vez. Lo que había antes sigue entero.",
+            "The disk is full: free some space and run the cell again. What was there before is untouched."
+        )),
+        io::ErrorKind::PermissionDenied => what.next(tr!(
+            "No tienes permiso para escribir ahí: elige otra carpeta.",
+            "You may not write there: choose another folder."
+        )),
+        _ => what,
+    }
+}
+
+/// Writes a folder whole or not at all: `fill` writes into a new folder beside `path`, which then takes its place.
+///
+/// Whatever fails, the old folder stays as it was. A folder that holds anything not in `known` is not replaced:
+/// somebody else's files are in it.
+pub fn write_folder(path: &Path, known: &[&str], fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    refuse_strangers(path, known)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let failed = |path: &Path, error: &io::Error| io_error(path, "guardar", "save", error);
+    std::fs::create_dir_all(&parent).map_err(|error| failed(&parent, &error))?;
+    let fresh = parent.join(format!(".{name}.new-{}", std::process::id()));
+    let old = parent.join(format!(".{name}.old-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&fresh);
+    let written = std::fs::create_dir(&fresh).map_err(|error| failed(path, &error)).and_then(|()| fill(&fresh));
+    if let Err(error) = written {
+        let _ = std::fs::remove_dir_all(&fresh);
+        return Err(error);
+    }
+    if path.exists() {
+        std::fs::rename(path, &old).map_err(|error| failed(path, &error))?;
+    }
+    if let Err(error) = std::fs::rename(&fresh, path) {
+        let _ = std::fs::rename(&old, path);
+        let _ = std::fs::remove_dir_all(&fresh);
+        return Err(failed(path, &error));
+    }
+    let _ = std::fs::remove_dir_all(&old);
+    Ok(())
+}
+
+fn refuse_strangers(path: &Path, known: &[&str]) -> Result<()> {
+    let shown = path.display();
+    let next = tr!("Elige otro nombre.", "Choose another name.");
+    if path.is_file() {
+        return Err(Error::new(ErrorKind::System, tr!("{shown} ya existe y es un archivo.", "{shown} exists and is a file.")).next(next));
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let strangers: Vec<String> = names.filter(|name| !known.contains(&name.as_str())).collect();
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    let list = strangers.join(", ");
+    Err(Error::new(
+        ErrorKind::System,
+        tr!("No escribo sobre la carpeta {shown}: tiene otras cosas ({list}).", "I will not write over the folder {shown}: it holds other things ({list})."),
+    )
+    .next(next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_save_leaves_the_old_folder_whole() -> Result<()> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("modelo");
+        write_folder(&path, &["a"], |f| std::fs::write(f.join("a"), "1").map_err(|e| io_error(f, "", "", &e)))?;
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let error = write_folder(&path, &["a"], |f| {
+            std::fs::write(f.join("a"), "half").map_err(|e| io_error(f, "", "", &e))?;
+            Err(io_error(f, "guardar", "save", &full))
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("→"), "{error}");
+        assert_eq!(std::fs::read_to_string(path.join("a")).unwrap(), "1");
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left beside it");
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_with_other_things_is_not_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("tesis.txt"), "years of work").unwrap();
+        let error = write_folder(home.path(), &["config.json"], |_| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("tesis.txt"), "{error}");
+        assert!(home.path().join("tesis.txt").exists());
+    }
+}

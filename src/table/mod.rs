@@ -1,0 +1,225 @@
+//! Tables: a learner's file, whatever it is, as rows and named columns.
+//!
+//! [`Table::read`] takes CSV, TSV, JSON Lines, JSON, Parquet and plain text, and mends what can be mended without
+//! asking (the separator, the encoding, short rows); the rest is an error that names the line.
+
+mod column;
+mod csv;
+mod display;
+mod file;
+mod json;
+pub(crate) mod similar;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::show::say;
+pub(crate) use file::{lfs_pointer, LFS_POINTER};
+use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader};
+use similar::{listed, similar};
+use std::path::Path;
+
+/// Rows and named columns.
+///
+/// ```no_run
+/// use aula::table::Table;
+/// let table = Table::read("../../data/es/recetas.csv")?;
+/// let texts = table.texts("texto")?;
+/// # Ok::<(), aula::error::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Table {
+    frame: DataFrame,
+}
+
+impl From<DataFrame> for Table {
+    fn from(frame: DataFrame) -> Self {
+        Self { frame }
+    }
+}
+
+impl Table {
+    /// Reads the file at `path`; its extension says what it is and, where it says nothing, its content does.
+    ///
+    /// CSV and TSV (the separator is found out), `.jsonl`, `.ndjson` and `.json` (one object per line or a list of
+    /// objects), `.parquet`, and text: a row per paragraph where blank lines part them, else a row per line, in one
+    /// column named `texto` (`text` in English). UTF-8, UTF-16, Windows-1252 and Latin-1.
+    ///
+    /// # Errors
+    /// When the file is not there, is empty, is no text, is broken (with the line), or has no rows.
+    pub fn read(path: &str) -> Result<Table> {
+        let bytes = file::bytes(path)?;
+        if bytes.starts_with(b"PAR1") {
+            return parquet(path, bytes);
+        }
+        let extension = Path::new(path).extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        if extension == "parquet" {
+            return Err(broken_parquet(path, tr!("No empieza con PAR1.", "It does not begin with PAR1.")));
+        }
+        let text = file::text(path, bytes)?;
+        let frame = match extension.as_str() {
+            "csv" | "tsv" => csv::read(path, &text)?,
+            "jsonl" | "ndjson" | "json" => json::read(path, &text)?,
+            "txt" | "md" => plain(path, &text)?,
+            _ => guess(path, &text)?,
+        };
+        Ok(Table { frame })
+    }
+
+    /// How many rows.
+    pub fn height(&self) -> usize {
+        self.frame.height()
+    }
+
+    /// How many columns.
+    pub fn width(&self) -> usize {
+        self.frame.width()
+    }
+
+    /// The columns' names, in order.
+    pub fn columns(&self) -> Vec<String> {
+        self.frame.get_column_names().iter().map(|name| name.to_string()).collect()
+    }
+
+    /// The first `n` rows.
+    pub fn head(&self, n: usize) -> Table {
+        Table { frame: self.frame.head(Some(n)) }
+    }
+
+    /// The table as polars holds it, for everything that this type does not do.
+    pub fn dataframe(&self) -> &DataFrame {
+        &self.frame
+    }
+
+    /// The texts of a column. Rows with no text are left out, and a line says how many.
+    ///
+    /// # Errors
+    /// When there is no such column, or no row of it has text.
+    pub fn texts(&self, column: &str) -> Result<Vec<String>> {
+        let Ok(values) = self.frame.column(column) else { return Err(self.no_column(column)) };
+        if values.dtype().is_primitive_numeric() {
+            say(&tr!(
+                "La columna «{column}» son números: se toman como texto.",
+                "The column \"{column}\" is numbers: they are taken as text."
+            ));
+        }
+        let as_text = values.cast(&DataType::String).map_err(|error| {
+            Error::new(
+                ErrorKind::BadData,
+                tr!(
+                    "La columna «{column}» no se puede leer como texto.",
+                    "The column \"{column}\" cannot be read as text."
+                ),
+            )
+            .why(error)
+        })?;
+        let strings = as_text.str().map_err(polars_error)?;
+        let texts: Vec<String> =
+            strings.iter().flatten().filter(|text| !text.trim().is_empty()).map(String::from).collect();
+        let (rows, empty) = (self.height(), self.height() - texts.len());
+        if texts.is_empty() {
+            return Err(Error::new(
+                ErrorKind::BadData,
+                tr!(
+                    "La columna «{column}» no tiene texto en ninguna de sus {rows} filas.",
+                    "The column \"{column}\" has no text in any of its {rows} rows."
+                ),
+            )
+            .next(self.other_columns(column)));
+        }
+        if empty > 0 {
+            say(&tr!(
+                "«{column}»: {empty} de {rows} filas no tienen texto y se dejan fuera.",
+                "\"{column}\": {empty} of {rows} rows have no text and are left out."
+            ));
+        }
+        Ok(texts)
+    }
+
+    /// The error for a column that is not there.
+    pub(crate) fn no_column(&self, column: &str) -> Error {
+        let error = Error::new(
+            ErrorKind::NotFound,
+            tr!("La tabla no tiene la columna «{column}».", "The table has no column \"{column}\"."),
+        )
+        .why(self.other_columns(""));
+        match similar(column, &self.columns(), 1).first() {
+            Some(near) => error.next(tr!("¿Quisiste decir «{near}»?", "Did you mean \"{near}\"?")),
+            None => error.next(tr!("Elige una de ellas.", "Choose one of them.")),
+        }
+    }
+
+    fn other_columns(&self, but: &str) -> String {
+        let names: Vec<String> = self.columns().into_iter().filter(|name| name != but).collect();
+        let names = listed(&names, 12);
+        tr!("Las columnas que hay: {names}", "The columns there are: {names}")
+    }
+}
+
+/// The name of the only column of a file of plain text.
+fn text_column() -> String {
+    tr!("texto", "text")
+}
+
+fn frame(columns: Vec<Column>) -> Result<DataFrame> {
+    DataFrame::new_infer_height(columns).map_err(polars_error)
+}
+
+fn polars_error(error: polars::prelude::PolarsError) -> Error {
+    Error::new(ErrorKind::BadData, tr!("La tabla no se pudo formar.", "The table could not be made.")).why(error)
+}
+
+fn guess(path: &str, text: &str) -> Result<DataFrame> {
+    let start = text.trim_start();
+    if start.starts_with("{\"") || start.starts_with("[{") || start.starts_with("[\n") {
+        return json::read(path, text);
+    }
+    let mut lines = start.lines().filter(|line| !line.trim().is_empty());
+    let header = lines.next().unwrap_or_default();
+    let second = lines.next().unwrap_or_default();
+    // Commas are common in prose: as a header they count only without spaces, and if the next line has as many.
+    let same = |c: char| header.contains(c) && header.matches(c).count() == second.matches(c).count();
+    if same('\t') || same(';') || (same(',') && !header.contains(' ')) {
+        return csv::read(path, text);
+    }
+    plain(path, text)
+}
+
+/// A row per paragraph where blank lines part them, else a row per line.
+fn plain(path: &str, text: &str) -> Result<DataFrame> {
+    let mut column = column::Growing::new(&text_column());
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let paragraphs = lines.split(|line| line.is_empty()).filter(|lines| !lines.is_empty());
+    if paragraphs.clone().count() > 1 {
+        paragraphs.for_each(|lines| column.push_text(&lines.join("\n")));
+    } else {
+        paragraphs.flatten().for_each(|line| column.push_text(line));
+    }
+    if column.len() == 0 {
+        return Err(Error::new(ErrorKind::BadData, tr!("«{path}» no tiene texto.", "\"{path}\" has no text.")));
+    }
+    frame(vec![column.finish(false)])
+}
+
+fn parquet(path: &str, bytes: Vec<u8>) -> Result<Table> {
+    // polars panics on some broken files; a notebook must not lose its variables to that.
+    let read = std::panic::catch_unwind(|| ParquetReader::new(std::io::Cursor::new(bytes)).finish());
+    match read {
+        Ok(Ok(frame)) if frame.height() == 0 => Err(csv::no_rows(path)),
+        Ok(Ok(frame)) => Ok(Table { frame }),
+        Ok(Err(error)) => Err(broken_parquet(path, error.to_string())),
+        Err(_) => Err(broken_parquet(path, tr!("Su contenido está roto.", "Its content is broken."))),
+    }
+}
+
+fn broken_parquet(path: &str, why: String) -> Error {
+    Error::new(
+        ErrorKind::BadData,
+        tr!("«{path}» no se pudo leer como Parquet.", "\"{path}\" could not be read as Parquet."),
+    )
+    .why(why)
+    .next(tr!(
+        "Revisa si la descarga terminó, o guárdalo como CSV o JSONL.",
+        "Check whether the download was finished, or save it as CSV or JSONL."
+    ))
+}

@@ -1,0 +1,170 @@
+//! Text to token ids and back.
+
+use std::path::Path;
+
+use tokenizers::models::bpe::{BpeTrainer, BPE};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, TokenizerBuilder};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::show::{display_html, escape};
+
+/// A model's tokenizer, from its `tokenizer.json`.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+}
+
+/// A text cut into tokens; a cell shows each in its colour.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// The ids, one per token.
+    pub ids: Vec<u32>,
+    /// The piece of text of each token.
+    pub pieces: Vec<String>,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let inner = tokenizers::Tokenizer::from_file(path).map_err(|error| {
+            Error::new(ErrorKind::BadModel, tr!("No puedo leer el tokenizador {}.", "I cannot read the tokenizer {}.", path.display()))
+                .why(error)
+                .next(tr!("Descarga o guarda el modelo otra vez.", "Download or save the model again."))
+        })?;
+        Ok(Self { inner })
+    }
+
+    /// Learns a byte-level BPE (Sennrich et al., arXiv 1508.07909) of at most `vocab_size` tokens from `texts`.
+    ///
+    /// Its special tokens are `<pad>` 0, `<s>` 1 (put before every text) and `</s>` 2.
+    pub fn train(texts: &[String], vocab_size: usize) -> Result<Self> {
+        let failed = |error: tokenizers::Error| {
+            Error::new(ErrorKind::BadData, tr!("El tokenizador no pudo aprender.", "The tokenizer could not learn.")).why(error)
+        };
+        let special = |name: &str| AddedToken::from(name.to_string(), true);
+        let mut trainer = BpeTrainer::builder()
+            .vocab_size(vocab_size)
+            .min_frequency(2)
+            .show_progress(false)
+            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+            .special_tokens(vec![special("<pad>"), special("<s>"), special("</s>")])
+            .build();
+        let bytes = ByteLevel::default().add_prefix_space(false);
+        let mut tokenizer = TokenizerBuilder::default()
+            .with_model(BPE::default())
+            .with_normalizer(None::<tokenizers::NormalizerWrapper>)
+            .with_pre_tokenizer(Some(bytes))
+            .with_post_processor(None::<tokenizers::PostProcessorWrapper>)
+            .with_decoder(Some(bytes))
+            .build()
+            .map_err(failed)?;
+        tokenizer.train(&mut trainer, texts.iter()).map_err(failed)?;
+        let json = serde_json::to_string(&tokenizer).map_err(|e| failed(e.into()))?;
+        let mut inner: tokenizers::Tokenizer = json.parse().map_err(failed)?;
+        let template = TemplateProcessing::builder()
+            .try_single("<s> $A")
+            .map_err(|e| failed(e.into()))?
+            .special_tokens(vec![("<s>", 1)])
+            .build()
+            .map_err(|e| failed(e.to_string().into()))?;
+        inner.with_post_processor(Some(template));
+        Ok(Self { inner })
+    }
+
+    /// Writes `tokenizer.json`.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        self.inner.save(path, false).map_err(|error| {
+            Error::new(ErrorKind::System, tr!("No pude guardar {}.", "I could not save {}.", path.display())).why(error)
+        })
+    }
+
+    /// The ids of a text, with the tokens that the model expects at its start.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.encoding(text, true)?.get_ids().to_vec())
+    }
+
+    /// The ids of many texts, on all cores.
+    pub fn encode_all(&self, texts: &[String]) -> Result<Vec<Vec<u32>>> {
+        let inputs: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let encodings = self.inner.encode_batch_fast(inputs, true).map_err(cannot_encode)?;
+        Ok(encodings.iter().map(|encoding| encoding.get_ids().to_vec()).collect())
+    }
+
+    /// The text of ids, without special tokens.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.inner.decode(ids, true).map_err(|error| {
+            Error::new(ErrorKind::BadData, tr!("No puedo volver a texto estos números.", "I cannot turn these numbers back into text.")).why(error)
+        })
+    }
+
+    /// How the text is cut, piece by piece, without special tokens.
+    pub fn tokens(&self, text: &str) -> Result<Tokens> {
+        let encoding = self.encoding(text, false)?;
+        let pieces = encoding.get_offsets().iter().map(|(a, b)| text.get(*a..*b).unwrap_or("·").to_string());
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), pieces: pieces.collect() })
+    }
+
+    /// How many tokens it knows.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The id of a token such as `</s>`, if it knows it.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    fn encoding(&self, text: &str, special: bool) -> Result<tokenizers::Encoding> {
+        self.inner.encode(text, special).map_err(cannot_encode)
+    }
+}
+
+fn cannot_encode(error: tokenizers::Error) -> Error {
+    Error::new(ErrorKind::BadData, tr!("El tokenizador no pudo con un texto.", "The tokenizer failed on a text.")).why(error)
+}
+
+impl Tokens {
+    /// Shows the text with a colour per token and its id below.
+    pub fn evcxr_display(&self) {
+        const COLOURS: [&str; 6] = ["#cfe8ff", "#ffe3c2", "#d6f5d0", "#f3d3ee", "#fff4b8", "#d9d9f7"];
+        let mut html = String::from("<div style=\"line-height:3.2em;font-size:1.1em\">");
+        for (i, (piece, id)) in self.pieces.iter().zip(&self.ids).enumerate() {
+            html.push_str(&format!(
+                "<span style=\"display:inline-block;line-height:1.3em;background:{};color:#111;border-radius:4px;\
+                 margin:1px;padding:1px 3px;white-space:pre;text-align:center\">{}<br><small style=\"color:#555\">{id}</small></span>",
+                COLOURS[i % COLOURS.len()],
+                escape(piece)
+            ));
+        }
+        html.push_str("</div>");
+        display_html(&html);
+        println!("{self}");
+    }
+}
+
+impl std::fmt::Display for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", tr!("{} tokens: {}", "{} tokens: {}", self.ids.len(), self.pieces.join("|")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trained_tokenizer_gives_every_text_back() -> Result<()> {
+        let texts: Vec<String> = (0..50).map(|i| format!("Había una vez un zorro número {i}. ¿Qué pasó? 🦊")).collect();
+        let tokenizer = Tokenizer::train(&texts, 400)?;
+        for text in ["Había una vez", "A fox! Ñandú, 中文 🦊", ""] {
+            let ids = tokenizer.encode(text)?;
+            assert_eq!(ids[0], 1, "every text starts with <s>");
+            assert_eq!(tokenizer.decode(&ids)?, text);
+        }
+        assert_eq!((tokenizer.id("<pad>"), tokenizer.id("</s>")), (Some(0), Some(2)));
+        assert_eq!(tokenizer.tokens("una vez")?.pieces.concat(), "una vez");
+        Ok(())
+    }
+}
