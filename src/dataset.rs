@@ -47,6 +47,13 @@ impl Batch {
         Ok(Self { ids, lengths: examples.iter().map(|ids| ids.len()).collect(), labels })
     }
 
+    /// Splits the batch into at most `count` parts of about as many texts each, padded anew.
+    pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
+        let rows: Vec<Vec<u32>> = self.ids.to_vec2()?;
+        let rows: Vec<&[u32]> = rows.iter().zip(&self.lengths).map(|(row, length)| &row[..*length]).collect();
+        rows.chunks(rows.len().div_ceil(count.max(1)).max(1)).map(Batch::new).collect()
+    }
+
     /// How many predictions count in the loss: padding never does.
     pub fn counted(&self) -> usize {
         self.labels.iter().filter(|label| **label != IGNORE).count()

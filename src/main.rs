@@ -55,13 +55,13 @@ impl Options<'_> {
             stories: stories_folder(&home),
             out: folder("--out", home.join("data/models/cuentos")),
             checkpoint: folder("--checkpoint", home.join(".aula/pretrain/cuentos")),
-            hidden_size: self.value("--hidden", 192)?,
-            layers: self.value("--layers", 5)?,
+            hidden_size: self.value("--hidden", 128)?,
+            layers: self.value("--layers", 4)?,
             vocab_size: 4096,
             window: 256,
             batch_size: self.value("--batch", 16)?,
-            steps: self.value("--steps", 5500)?,
-            learning_rate: self.value("--rate", 3e-3)?,
+            steps: self.value("--steps", 5000)?,
+            learning_rate: self.value("--rate", 4e-3)?,
             seed: self.value("--seed", 42)?,
         })
     }

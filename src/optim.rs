@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Param;
-use crate::ops::{adamw_step, gradient_norm, AdamWStep};
+use crate::ops::{adamw_step, gradient_norm, sum_gradients, AdamWStep};
 
 /// Settings of AdamW; the defaults are PyTorch's.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +58,16 @@ impl AdamW {
 
     /// Moves every trainable parameter that has a gradient; returns the gradients' norm before clipping.
     ///
-    /// A gradient that is not finite moves nothing and is an error.
-    pub fn step(&mut self, params: &[&Param], gradients: &GradStore, learning_rate: f64) -> Result<f64> {
-        let found: Vec<(&&Param, &Tensor)> = params
-            .iter()
-            .filter(|param| param.trainable)
-            .filter_map(|param| Some((param, gradients.get(param.var())?)))
-            .collect();
-        let norm = gradient_norm(&found.iter().map(|(_, gradient)| *gradient).collect::<Vec<_>>())?;
+    /// `gradients` are the parts of a batch, which are added up. A gradient that is not finite moves nothing and is an error.
+    pub fn step(&mut self, params: &[&Param], gradients: &[GradStore], learning_rate: f64) -> Result<f64> {
+        let mut found: Vec<(&&Param, Tensor)> = Vec::new();
+        for param in params.iter().filter(|param| param.trainable) {
+            let parts: Vec<&Tensor> = gradients.iter().filter_map(|store| store.get(param.var())).collect();
+            if !parts.is_empty() {
+                found.push((param, sum_gradients(&parts)?));
+            }
+        }
+        let norm = gradient_norm(&found.iter().map(|(_, gradient)| gradient).collect::<Vec<_>>())?;
         if !norm.is_finite() {
             return Err(Error::new(ErrorKind::Training, tr!("El gradiente dejó de ser un número en el paso {}.", "The gradient is no longer a number at step {}.", self.step + 1)));
         }
@@ -84,7 +86,7 @@ impl AdamW {
             };
             let zeros = || Moments { m: vec![0.0; param.count()], v: vec![0.0; param.count()] };
             let state = self.state.entry(param.name.clone()).or_insert_with(zeros);
-            adamw_step(param.var(), gradient, &mut state.m, &mut state.v, &step)?;
+            adamw_step(param.var(), &gradient, &mut state.m, &mut state.v, &step)?;
         }
         Ok(norm)
     }

@@ -4,6 +4,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
 use std::time::Instant;
 
+use candle_core::backprop::GradStore;
 use candle_core::Tensor;
 
 use crate::dataset::{Batch, Dataset};
@@ -13,13 +14,13 @@ use crate::nn::Param;
 use crate::optim::{AdamW, AdamWConfig};
 use crate::schedule::Schedule;
 use crate::show::Progress;
-use crate::sys::capped;
+use crate::sys::{capped, on_each_core, threads};
 
 /// Steps that the short preset makes.
 const SHORT_STEPS: usize = 12;
 
 /// What can be trained.
-pub trait Trainable {
+pub trait Trainable: Sync {
     /// Every weight, in a fixed order.
     fn params(&self) -> Vec<&Param>;
 
@@ -122,22 +123,50 @@ impl std::fmt::Display for Score {
 
 /// Measures `model` on `data` without changing it.
 pub fn evaluate(model: &dyn Trainable, data: &Dataset) -> Result<Score> {
+    let batches = data.in_order(32);
+    let part = batches.len().div_ceil(threads()).max(1);
+    let measure = |rows: &[Vec<usize>]| -> Result<(f64, usize)> {
+        let (mut sum, mut tokens) = (0f64, 0usize);
+        for rows in rows {
+            let batch = data.batch(rows)?;
+            let counted = batch.counted();
+            sum += f64::from(model.loss(&batch, false)?.to_scalar::<f32>()?) * counted as f64;
+            tokens += counted;
+        }
+        Ok((sum, tokens))
+    };
+    let measure = &measure;
+    let jobs = batches.chunks(part).map(|rows| Box::new(move || measure(rows)) as Box<dyn FnOnce() -> _ + Send>);
     let (mut sum, mut tokens) = (0f64, 0usize);
-    for rows in data.in_order(32) {
-        let batch = data.batch(&rows)?;
-        let counted = batch.counted();
-        sum += f64::from(model.loss(&batch, false)?.to_scalar::<f32>()?) * counted as f64;
-        tokens += counted;
+    for done in on_each_core(jobs.collect()) {
+        let (part_sum, part_tokens) = done?;
+        sum += part_sum;
+        tokens += part_tokens;
     }
     Ok(Score { loss: sum / tokens.max(1) as f64, tokens })
 }
 
 /// One optimizer step on one batch; returns its loss and the gradient's norm. A loss that is not finite moves nothing.
+///
+/// Each core takes a part of the batch forward and back; the gradients are added before the step, so that it is the
+/// same step as that of the whole batch.
 pub fn train_step(model: &dyn Trainable, batch: &Batch, optimizer: &mut AdamW, learning_rate: f64) -> Result<(f64, f64)> {
-    let loss = model.loss(batch, true)?;
-    let value = f64::from(loss.to_scalar::<f32>()?);
+    let counted = batch.counted().max(1) as f64;
+    let shards = batch.shards(threads())?;
+    let backward = |shard: &Batch| -> Result<(f64, GradStore)> {
+        let loss = (model.loss(shard, true)? * (shard.counted() as f64 / counted))?;
+        Ok((f64::from(loss.to_scalar::<f32>()?), loss.backward()?))
+    };
+    let backward = &backward;
+    let jobs = shards.iter().map(|shard| Box::new(move || backward(shard)) as Box<dyn FnOnce() -> _ + Send>);
+    let (mut loss, mut gradients) = (0f64, Vec::new());
+    for done in on_each_core(jobs.collect()) {
+        let (part, gradient) = done?;
+        loss += part;
+        gradients.push(gradient);
+    }
     let step = optimizer.steps() + 1;
-    if !value.is_finite() {
+    if !loss.is_finite() {
         return Err(Error::new(ErrorKind::Training, tr!("La pérdida dejó de ser un número en el paso {step}.", "The loss is no longer a number at step {step}."))
             .why(tr!("los pasos son demasiado grandes (learning_rate {learning_rate:.1e})", "the steps are too large (learning_rate {learning_rate:.1e})"))
             .next(tr!(
@@ -145,8 +174,8 @@ pub fn train_step(model: &dyn Trainable, batch: &Batch, optimizer: &mut AdamW, l
                 "Load the model again and try a learning_rate ten times smaller."
             )));
     }
-    let norm = optimizer.step(&model.params(), &loss.backward()?, learning_rate)?;
-    Ok((value, norm))
+    let norm = optimizer.step(&model.params(), &gradients, learning_rate)?;
+    Ok((loss, norm))
 }
 
 /// Trains `model` on `train`, measures it on `valid` before and after each epoch, and tells how it went.

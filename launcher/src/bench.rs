@@ -28,30 +28,21 @@ pub fn main(places: &Places, options: &Options) -> Result<u8> {
     if !places.kernelspec().join("kernel.json").exists() {
         setup::run(places)?;
     }
+    crate::run::prepare_jupyter(places)?;
     let mut bench = process::command(places.python());
     bench
         .current_dir(&places.root)
         .args(["-I", "-c", BENCH_PY])
-        .args([
-            "--cells",
-            &options.cells.to_string(),
-            "--starts",
-            &options.starts.to_string(),
-        ])
+        .args(["--cells", &options.cells.to_string(), "--starts", &options.starts.to_string()])
         .envs(places.jupyter_environment())
         .env("AULA_LANG", crate::say::language());
     if let Some(file) = &options.json {
-        bench
-            .arg("--json")
-            .arg(std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+        bench.arg("--json").arg(std::path::absolute(file).unwrap_or_else(|_| file.clone()));
     }
     let status = bench.status().map_err(|error| {
-        Problem::new(say!(
-            "No se pudo ejecutar Python.",
-            "Python could not be run."
-        ))
-        .why(error)
-        .next("cargo aula setup")
+        Problem::new(say!("No se pudo ejecutar Python.", "Python could not be run."))
+            .why(error)
+            .next("cargo aula setup")
     })?;
     process::exit_code(status)
 }

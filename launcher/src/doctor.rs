@@ -4,7 +4,7 @@ use crate::machine;
 use crate::paths::Places;
 use crate::problem::{Check, Level, Result};
 use crate::say;
-use crate::setup::{evcxr, kernel_files, library, python, toolchain};
+use crate::setup::{evcxr, kernel_files, library, python, standard, toolchain};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
@@ -26,7 +26,7 @@ pub fn main(places: &Places) -> Result<u8> {
     let mut checks = vec![
         toolchain::rust(places),
         toolchain::c_compiler(),
-        toolchain::describe_rust_src(places),
+        standard::describe(toolchain::rust_src(places).is_some()),
         toolchain::python(),
     ];
     checks.extend(made_by_setup(places));
@@ -39,9 +39,7 @@ pub fn main(places: &Places) -> Result<u8> {
     for check in &checks {
         println!("{check}");
     }
-    Ok(u8::from(
-        checks.iter().any(|check| check.level == Level::Broken),
-    ))
+    Ok(u8::from(checks.iter().any(|check| check.level == Level::Broken)))
 }
 
 /// JupyterLab, evcxr, the compiled library and the kernelspec.
@@ -59,18 +57,12 @@ fn made_by_setup(places: &Places) -> Vec<Check> {
         have(
             python::is_ready(places),
             say!("JupyterLab en .aula/venv", "JupyterLab in .aula/venv"),
-            say!(
-                "JupyterLab no está instalado",
-                "JupyterLab is not installed"
-            ),
+            say!("JupyterLab no está instalado", "JupyterLab is not installed"),
         ),
         have(
             evcxr::is_ready(places),
             format!("evcxr_jupyter {version}"),
-            say!(
-                "evcxr_jupyter {version} no está instalado",
-                "evcxr_jupyter {version} is not installed"
-            ),
+            say!("evcxr_jupyter {version} no está instalado", "evcxr_jupyter {version} is not installed"),
         ),
         shared_object(places),
         have(
@@ -88,19 +80,13 @@ fn shared_object(places: &Places) -> Check {
     let file = PathBuf::from(settings["library"].as_str().unwrap_or_default());
     let Ok(built) = std::fs::metadata(&file).and_then(|meta| meta.modified()) else {
         return Check::broken(
-            say!(
-                "la biblioteca del curso no está compilada",
-                "the course's library is not compiled"
-            ),
+            say!("la biblioteca del curso no está compilada", "the course's library is not compiled"),
             SETUP,
         );
     };
     if newest(&places.root.join("src")).is_some_and(|changed| changed > built) {
         return Check::warning(
-            say!(
-                "la biblioteca compilada es más antigua que `src`",
-                "the compiled library is older than `src`"
-            ),
+            say!("la biblioteca compilada es más antigua que `src`", "the compiled library is older than `src`"),
             SETUP,
         );
     }
@@ -133,10 +119,8 @@ fn memory() -> Check {
     let size = gigabytes(bytes);
     let text = say!("memoria: {size}", "memory: {size}");
     if bytes < LITTLE_MEMORY {
-        let remedy = say!(
-            "cierra otros programas; usa los modelos pequeños",
-            "close other programs; use the small models"
-        );
+        let remedy =
+            say!("cierra otros programas; usa los modelos pequeños", "close other programs; use the small models");
         return Check::warning(text, remedy);
     }
     Check::fine(text)
@@ -168,30 +152,17 @@ fn shipped_models(places: &Places) -> Check {
     let found = models_below(&places.root.join("data/models"));
     if found.is_empty() {
         return Check::warning(
-            say!(
-                "no hay modelos en data/models",
-                "there are no models in data/models"
-            ),
-            say!(
-                "`git lfs pull` o descarga el curso otra vez",
-                "`git lfs pull`, or download the course again"
-            ),
+            say!("no hay modelos en data/models", "there are no models in data/models"),
+            say!("`git lfs pull` o descarga el curso otra vez", "`git lfs pull`, or download the course again"),
         );
     }
     let list = found.join(", ");
-    Check::fine(say!(
-        "modelos del curso: {list}",
-        "the course's models: {list}"
-    ))
+    Check::fine(say!("modelos del curso: {list}", "the course's models: {list}"))
 }
 
 /// Models of the Hub that are on this machine already.
 fn cached_models() -> Check {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = variable("HF_HOME").or_else(|| Some(variable("HOME")?.join(".cache/huggingface")));
     let Some(folder) = variable("HF_HUB_CACHE").or_else(|| Some(home?.join("hub"))) else {
         return Check::fine(say!("caché del Hub: ninguna", "Hub cache: none"));
@@ -202,16 +173,10 @@ fn cached_models() -> Check {
         .collect();
     let shown = folder.display();
     if found.is_empty() {
-        return Check::fine(say!(
-            "modelos del Hub en {shown}: ninguno",
-            "models of the Hub in {shown}: none"
-        ));
+        return Check::fine(say!("modelos del Hub en {shown}: ninguno", "models of the Hub in {shown}: none"));
     }
     let list = found.join(", ");
-    Check::fine(say!(
-        "modelos del Hub en {shown}: {list}",
-        "models of the Hub in {shown}: {list}"
-    ))
+    Check::fine(say!("modelos del Hub en {shown}: {list}", "models of the Hub in {shown}: {list}"))
 }
 
 /// Each folder directly below, with its size, in order of name.
@@ -259,30 +224,16 @@ fn hub() -> Check {
     );
     let on = |value: String| matches!(value.to_lowercase().as_str(), "1" | "true" | "yes" | "on");
     if std::env::var("HF_HUB_OFFLINE").is_ok_and(on) {
-        return Check::warning(
-            say!("HF_HUB_OFFLINE está puesta", "HF_HUB_OFFLINE is set"),
-            still,
-        );
+        return Check::warning(say!("HF_HUB_OFFLINE está puesta", "HF_HUB_OFFLINE is set"), still);
     }
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
-    let proxy = set("HTTPS_PROXY")
-        .or_else(|| set("https_proxy"))
-        .or_else(|| set("ALL_PROXY"));
+    let proxy = set("HTTPS_PROXY").or_else(|| set("https_proxy")).or_else(|| set("ALL_PROXY"));
     let through = proxy.as_deref().unwrap_or(&endpoint);
     if reachable(through) {
-        return Check::fine(say!(
-            "Hub: se llega a {endpoint}",
-            "Hub: {endpoint} can be reached"
-        ));
+        return Check::fine(say!("Hub: se llega a {endpoint}", "Hub: {endpoint} can be reached"));
     }
-    Check::warning(
-        say!(
-            "Hub: no se llega a {endpoint}",
-            "Hub: {endpoint} cannot be reached"
-        ),
-        still,
-    )
+    Check::warning(say!("Hub: no se llega a {endpoint}", "Hub: {endpoint} cannot be reached"), still)
 }
 
 /// Whether somebody listens at the host and port of an address. Names are looked up on a thread of their own, since
@@ -293,13 +244,8 @@ fn reachable(url: &str) -> bool {
     };
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
-        let addresses = place
-            .to_socket_addrs()
-            .map(Iterator::collect::<Vec<_>>)
-            .unwrap_or_default();
-        let good = addresses
-            .iter()
-            .any(|address| TcpStream::connect_timeout(address, PATIENCE).is_ok());
+        let addresses = place.to_socket_addrs().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+        let good = addresses.iter().any(|address| TcpStream::connect_timeout(address, PATIENCE).is_ok());
         // Nobody listens any more when the patience is over.
         let _ = sender.send(good);
     });
@@ -326,18 +272,9 @@ mod tests {
     #[test]
     fn host_and_port_are_read_from_addresses_of_all_kinds() {
         let read = |url: &str| host_and_port(url).map(|(host, port)| format!("{host} {port}"));
-        assert_eq!(
-            read("https://huggingface.co").as_deref(),
-            Some("huggingface.co 443")
-        );
-        assert_eq!(
-            read("http://mirror.example:8080/hub").as_deref(),
-            Some("mirror.example 8080")
-        );
-        assert_eq!(
-            read("http://user:word@proxy:3128").as_deref(),
-            Some("proxy 3128")
-        );
+        assert_eq!(read("https://huggingface.co").as_deref(), Some("huggingface.co 443"));
+        assert_eq!(read("http://mirror.example:8080/hub").as_deref(), Some("mirror.example 8080"));
+        assert_eq!(read("http://user:word@proxy:3128").as_deref(), Some("proxy 3128"));
         assert_eq!(read("https://[::1]:8443/x").as_deref(), Some("::1 8443"));
         assert_eq!(read("https://").as_deref(), None);
     }

@@ -9,10 +9,7 @@ use std::ffi::OsString;
 /// Becomes `aula-engine SUBCOMMAND ARGUMENTS...`, compiled first when it is not there.
 pub fn main(places: &Places, subcommand: &[&str], arguments: &[OsString]) -> Result<()> {
     let mut engine = process::command(library::ensure_engine(places)?);
-    engine
-        .args(subcommand)
-        .args(arguments)
-        .env("AULA_HOME", &places.root);
+    engine.args(subcommand).args(arguments).env("AULA_HOME", &places.root);
     process::tune_memory(&mut engine);
     Err(process::replace(engine))
 }

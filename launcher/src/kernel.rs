@@ -4,7 +4,7 @@ use crate::paths::Places;
 use crate::problem::{Problem, Result};
 use crate::process;
 use crate::say;
-use crate::setup::kernel_files;
+use crate::setup::{kernel_files, standard};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,42 +21,20 @@ pub fn main(places: &Places, connection_file: &Path) -> Result<()> {
 /// What the kernel, the cells' process and their compiler find in their environment.
 fn environment(places: &Places, kernel: &mut Command) -> Result<()> {
     let file = places.kernel().join(kernel_files::SETTINGS);
-    let settings: Value = std::fs::read(&file)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(|| {
-            Problem::new(say!(
-                "El núcleo no está preparado.",
-                "The kernel is not set up."
-            ))
-            .next("cargo aula setup")
+    let settings: Value =
+        std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| {
+            Problem::new(say!("El núcleo no está preparado.", "The kernel is not set up.")).next("cargo aula setup")
         })?;
     kernel.env("EVCXR_CONFIG_DIR", places.kernel().join("config"));
     kernel.env("AULA_HOME", &places.root);
+    kernel.env("RUST_SRC_PATH", standard::folder(places));
     // The cells are compiled in a folder of evcxr's own, with flags of ours.
-    for name in [
-        "CARGO_TARGET_DIR",
-        "CARGO_BUILD_TARGET",
-        "RUSTFLAGS",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "EVCXR_TMPDIR",
-    ] {
+    for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "EVCXR_TMPDIR"] {
         kernel.env_remove(name);
     }
-    let folders = settings["library_path"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let folders: Vec<PathBuf> = folders
-        .iter()
-        .filter_map(Value::as_str)
-        .map(PathBuf::from)
-        .collect();
-    let variable = if cfg!(target_os = "macos") {
-        "DYLD_FALLBACK_LIBRARY_PATH"
-    } else {
-        "LD_LIBRARY_PATH"
-    };
+    let folders = settings["library_path"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let folders: Vec<PathBuf> = folders.iter().filter_map(Value::as_str).map(PathBuf::from).collect();
+    let variable = if cfg!(target_os = "macos") { "DYLD_FALLBACK_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
     kernel.env(variable, search_path(&folders, std::env::var_os(variable)));
     // evcxr tells its process where a cell lies in one line, cut at spaces.
     if std::env::temp_dir().to_string_lossy().contains(' ') {

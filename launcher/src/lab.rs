@@ -15,18 +15,13 @@ pub fn main(places: &Places, port: Option<u16>, browser: bool) -> Result<()> {
             println!("{check}");
         }
     }
+    crate::run::prepare_jupyter(places)?;
     write_settings(places)?;
     let mut lab = process::command(places.python());
     lab.current_dir(&places.root)
         .args(["-m", "jupyterlab"])
-        .arg(assignment(
-            "--ServerApp.root_dir=",
-            &places.root.to_string_lossy(),
-        ))
-        .arg(format!(
-            "--LabApp.default_url=/lab/tree/notebooks/{}",
-            crate::say::language()
-        ))
+        .arg(assignment("--ServerApp.root_dir=", &places.root.to_string_lossy()))
+        .arg(format!("--LabApp.default_url=/lab/tree/notebooks/{}", crate::say::language()))
         .arg("--ServerApp.open_browser=".to_owned() + if browser { "True" } else { "False" })
         // Only the course's kernel is offered.
         .arg("--KernelSpecManager.ensure_native_kernel=False")
@@ -53,13 +48,14 @@ fn assignment(name: &str, value: &str) -> String {
     format!("{name}{value}")
 }
 
-/// JupyterLab as the course wants it: no news, no search for new versions (both use the network).
+/// JupyterLab as the course wants it: no news, no search for new versions (both use the network), and in the
+/// language of the person.
 fn write_settings(places: &Places) -> Result<()> {
+    let locale = if crate::say::spanish() { "es_ES" } else { "default" };
     let settings = serde_json::json!({
         "@jupyterlab/apputils-extension:notification": { "fetchNews": "false", "checkForUpdates": false },
+        "@jupyterlab/translation-extension:plugin": { "locale": locale },
     });
-    let file = places
-        .venv()
-        .join("share/jupyter/lab/settings/overrides.json");
+    let file = places.venv().join("share/jupyter/lab/settings/overrides.json");
     state::write(&file, format!("{settings:#}\n").as_bytes())
 }

@@ -36,9 +36,7 @@ pub fn free_disk(path: &Path) -> Option<u64> {
 /// The fourth field of the last line of `df -Pk`, from the right since a device's name may have spaces.
 fn df_free(text: &str) -> Option<u64> {
     let line = text.lines().last()?;
-    let percent = line
-        .split_whitespace()
-        .position(|word| word.ends_with('%'))?;
+    let percent = line.split_whitespace().position(|word| word.ends_with('%'))?;
     let free = line.split_whitespace().nth(percent.checked_sub(1)?)?;
     Some(free.parse::<u64>().ok()? * 1024)
 }
@@ -60,10 +58,7 @@ mod tests {
 
     #[test]
     fn memory_is_read_in_bytes() {
-        assert_eq!(
-            field("MemTotal:       1000 kB\nMemFree: 10 kB\n", "MemFree:"),
-            Some(10_240)
-        );
+        assert_eq!(field("MemTotal:       1000 kB\nMemFree: 10 kB\n", "MemFree:"), Some(10_240));
         assert_eq!(field("", "MemFree:"), None);
     }
 

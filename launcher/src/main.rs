@@ -6,9 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 #[cfg(not(unix))]
-compile_error!(
-    "on Windows the course runs in WSL2 (https://learn.microsoft.com/windows/wsl/install)"
-);
+compile_error!("on Windows the course runs in WSL2 (https://learn.microsoft.com/windows/wsl/install)");
 
 mod bench;
 mod doctor;
@@ -78,6 +76,12 @@ enum Command {
     /// Make the stories that the shipped models are trained on
     #[command(disable_help_flag = true)]
     Stories(Rest),
+    /// Write the signatures of the standard library, as the kernel reads them, to a folder
+    #[command(hide = true)]
+    Standard {
+        /// Must not exist
+        folder: PathBuf,
+    },
     /// Start the notebooks' kernel (Jupyter does this)
     #[command(hide = true)]
     Kernel {
@@ -121,22 +125,15 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Doctor => doctor::main(&places)?,
         Command::Run(options) => run::main(&places, &options)?,
         Command::Verify { full } => verify::main(&places, full)?,
-        Command::Bench {
-            what: Bench::Kernel(options),
-        } => bench::main(&places, &options)?,
-        Command::Bench {
-            what: Bench::Train(rest),
-        } => engine::main(&places, &["bench", "train"], &rest.arguments).map(|()| 0)?,
-        Command::Pretrain(rest) => {
-            engine::main(&places, &["pretrain"], &rest.arguments).map(|()| 0)?
+        Command::Bench { what: Bench::Kernel(options) } => bench::main(&places, &options)?,
+        Command::Bench { what: Bench::Train(rest) } => {
+            engine::main(&places, &["bench", "train"], &rest.arguments).map(|()| 0)?
         }
+        Command::Pretrain(rest) => engine::main(&places, &["pretrain"], &rest.arguments).map(|()| 0)?,
         Command::Train(rest) => engine::main(&places, &["train"], &rest.arguments).map(|()| 0)?,
-        Command::Stories(rest) => {
-            engine::main(&places, &["stories"], &rest.arguments).map(|()| 0)?
-        }
-        Command::Kernel { connection_file } => {
-            kernel::main(&places, &connection_file).map(|()| 0)?
-        }
+        Command::Stories(rest) => engine::main(&places, &["stories"], &rest.arguments).map(|()| 0)?,
+        Command::Standard { folder } => setup::write_standard(&places, &folder).map(|()| 0)?,
+        Command::Kernel { connection_file } => kernel::main(&places, &connection_file).map(|()| 0)?,
     };
     Ok(ExitCode::from(code))
 }

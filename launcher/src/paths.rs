@@ -23,23 +23,16 @@ impl Places {
             std::env::current_exe().ok(),
             std::env::current_dir().ok(),
         ];
-        let root = starts
-            .into_iter()
-            .flatten()
-            .find_map(|start| root_above(&start));
+        let root = starts.into_iter().flatten().find_map(|start| root_above(&start));
         match root {
-            Some(root) => Ok(Places {
-                aula: root.join(".aula"),
-                root,
-            }),
-            None => Err(Problem::new(say!(
-                "No encuentro la carpeta del curso.",
-                "The folder of the course was not found."
-            ))
-            .next(say!(
-                "Entra primero en ella (`cd`): es la que contiene `Cargo.toml` y `notebooks`.",
-                "Go there first (`cd`): it is the one with `Cargo.toml` and `notebooks` in it."
-            ))),
+            Some(root) => Ok(Places { aula: root.join(".aula"), root }),
+            None => {
+                Err(Problem::new(say!("No encuentro la carpeta del curso.", "The folder of the course was not found."))
+                    .next(say!(
+                        "Entra primero en ella (`cd`): es la que contiene `Cargo.toml` y `notebooks`.",
+                        "Go there first (`cd`): it is the one with `Cargo.toml` and `notebooks` in it."
+                    )))
+            }
         }
     }
 
@@ -85,25 +78,15 @@ impl Places {
 
     /// Cargo's target folder, as cargo itself sees it (`CARGO_TARGET_DIR` and configuration files included).
     pub fn target(&self) -> Result<PathBuf> {
-        let output = process::cargo(self)
-            .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
-            .output()
-            .map_err(|error| {
-                Problem::new(say!(
-                    "No se pudo ejecutar `cargo`.",
-                    "`cargo` could not be run."
-                ))
-                .why(error)
-            })?;
-        let metadata: serde_json::Value =
-            serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let output =
+            process::cargo(self).args(["metadata", "--no-deps", "--offline", "--format-version=1"]).output().map_err(
+                |error| Problem::new(say!("No se pudo ejecutar `cargo`.", "`cargo` could not be run.")).why(error),
+            )?;
+        let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         match metadata["target_directory"].as_str() {
             Some(folder) => Ok(PathBuf::from(folder)),
-            None => Err(Problem::new(say!(
-                "Cargo no dice dónde compila.",
-                "Cargo does not say where it builds."
-            ))
-            .why(String::from_utf8_lossy(&output.stderr).trim())),
+            None => Err(Problem::new(say!("Cargo no dice dónde compila.", "Cargo does not say where it builds."))
+                .why(String::from_utf8_lossy(&output.stderr).trim())),
         }
     }
 
@@ -122,16 +105,12 @@ impl Places {
 /// The first folder from `start` upward that is a clone of the course.
 fn root_above(start: &Path) -> Option<PathBuf> {
     let start = start.canonicalize().unwrap_or_else(|_| start.to_owned());
-    start
-        .ancestors()
-        .find(|folder| is_root(folder))
-        .map(Path::to_owned)
+    start.ancestors().find(|folder| is_root(folder)).map(Path::to_owned)
 }
 
 fn is_root(folder: &Path) -> bool {
     folder.join("notebooks").is_dir()
-        && std::fs::read_to_string(folder.join("Cargo.toml"))
-            .is_ok_and(|text| text.contains("[workspace]"))
+        && std::fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|text| text.contains("[workspace]"))
 }
 
 #[cfg(test)]

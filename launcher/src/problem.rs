@@ -16,11 +16,7 @@ pub type Result<T> = std::result::Result<T, Problem>;
 impl Problem {
     /// A failure of which only what happened is known.
     pub fn new(what: impl Into<String>) -> Problem {
-        Problem {
-            what: what.into(),
-            why: String::new(),
-            next: String::new(),
-        }
+        Problem { what: what.into(), why: String::new(), next: String::new() }
     }
 
     /// Adds the cause.
@@ -74,29 +70,17 @@ pub struct Check {
 impl Check {
     /// A thing that is as it should be.
     pub fn fine(text: impl Into<String>) -> Check {
-        Check {
-            level: Level::Fine,
-            text: text.into(),
-            remedy: String::new(),
-        }
+        Check { level: Level::Fine, text: text.into(), remedy: String::new() }
     }
 
     /// A thing without which the course still works.
     pub fn warning(text: impl Into<String>, remedy: impl Into<String>) -> Check {
-        Check {
-            level: Level::Warning,
-            text: text.into(),
-            remedy: remedy.into(),
-        }
+        Check { level: Level::Warning, text: text.into(), remedy: remedy.into() }
     }
 
     /// A thing without which the course does not work.
     pub fn broken(text: impl Into<String>, remedy: impl Into<String>) -> Check {
-        Check {
-            level: Level::Broken,
-            text: text.into(),
-            remedy: remedy.into(),
-        }
+        Check { level: Level::Broken, text: text.into(), remedy: remedy.into() }
     }
 }
 

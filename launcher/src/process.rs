@@ -46,10 +46,7 @@ pub fn tune_memory(command: &mut Command) {
 pub fn replace(mut command: Command) -> Problem {
     let error = command.exec();
     Problem::new(say!("No se pudo iniciar:", "Could not be started:"))
-        .why(format!(
-            "{}: {error}",
-            command.get_program().to_string_lossy()
-        ))
+        .why(format!("{}: {error}", command.get_program().to_string_lossy()))
         .next(say!(
             "Ejecuta `cargo aula setup` y luego `cargo aula doctor`.",
             "Run `cargo aula setup`, then `cargo aula doctor`."

@@ -58,6 +58,7 @@ struct Display {
     last_shown: Instant,
     text: String,
     count: Option<(u64, u64)>,
+    announced: bool,
 }
 
 impl Display {
@@ -68,9 +69,6 @@ impl Display {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        if bar.is_none() {
-            eprintln!("· {title}");
-        }
         let now = Instant::now();
         Display {
             title: title.to_owned(),
@@ -79,6 +77,7 @@ impl Display {
             last_shown: now,
             text: String::new(),
             count: None,
+            announced: false,
         }
     }
 
@@ -89,9 +88,7 @@ impl Display {
             Seen::Count { done, total, text } => {
                 if let Some(bar) = &self.bar {
                     if self.count.is_none() {
-                        bar.set_style(style(
-                            "{spinner} {prefix} ({elapsed}) [{bar:24}] {pos}/{len} {wide_msg}",
-                        ));
+                        bar.set_style(style("{spinner} {prefix} ({elapsed}) [{bar:24}] {pos}/{len} {wide_msg}"));
                     }
                     bar.set_length(total);
                     bar.set_position(done);
@@ -110,7 +107,15 @@ impl Display {
     }
 
     fn tick(&mut self) {
-        if self.bar.is_some() || self.last_shown.elapsed() < QUIET {
+        if self.bar.is_some() {
+            return;
+        }
+        // What is done at once is not announced.
+        if !self.announced && self.start.elapsed() > Duration::from_secs(1) {
+            self.announced = true;
+            eprintln!("· {}", self.title);
+        }
+        if self.last_shown.elapsed() < QUIET {
             return;
         }
         self.last_shown = Instant::now();
@@ -119,14 +124,13 @@ impl Display {
             Some((done, total)) => format!(" {done}/{total}"),
             None => String::new(),
         };
-        eprintln!("    {} · {seconds} s{count} · {}", self.title, self.text);
+        let text: String = self.text.chars().take(100).collect();
+        eprintln!("    {} · {seconds} s{count} · {text}", self.title);
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
-        .progress_chars("█▌ ")
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()).progress_chars("█▌ ")
 }
 
 impl Drop for Display {
@@ -146,18 +150,10 @@ pub fn run(
     mut read: impl FnMut(&Line) -> Seen,
 ) -> Result<Ended> {
     let mut display = Display::new(title);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| {
             let program = command.get_program().to_string_lossy().into_owned();
-            Problem::new(say!(
-                "No se pudo ejecutar `{program}`.",
-                "`{program}` could not be run."
-            ))
-            .why(error)
+            Problem::new(say!("No se pudo ejecutar `{program}`.", "`{program}` could not be run.")).why(error)
         })?;
     let (sender, receiver) = channel();
     forward(child.stdout.take(), sender.clone(), Line::Out);
@@ -185,30 +181,17 @@ pub fn run(
             break;
         }
     }
-    let status = child
-        .wait()
-        .map_err(|error| Problem::new(format!("{title}: {error}")))?;
-    Ok(Ended {
-        status,
-        tail: tail.into(),
-        elapsed: display.start.elapsed(),
-    })
+    let status = child.wait().map_err(|error| Problem::new(format!("{title}: {error}")))?;
+    Ok(Ended { status, tail: tail.into(), elapsed: display.start.elapsed() })
 }
 
 /// Sends every line of `stream` on, from a thread of its own. Bytes that are not UTF-8 are replaced.
-fn forward<R: Read + Send + 'static>(
-    stream: Option<R>,
-    sender: Sender<Line>,
-    wrap: fn(String) -> Line,
-) {
+fn forward<R: Read + Send + 'static>(stream: Option<R>, sender: Sender<Line>, wrap: fn(String) -> Line) {
     let Some(stream) = stream else { return };
     std::thread::spawn(move || {
         let mut stream = BufReader::new(stream);
         let mut bytes = Vec::new();
-        while stream
-            .read_until(b'\n', &mut bytes)
-            .is_ok_and(|read| read > 0)
-        {
+        while stream.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
             let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
             bytes.clear();
             if sender.send(wrap(text)).is_err() {
@@ -239,12 +222,7 @@ pub fn explain(what: String, ended: &Ended) -> Problem {
             "El disco está lleno: libera unos 8 GB y repite la misma orden; sigue donde se quedó.",
             "The disk is full: free about 8 GB and run the same command again; it goes on where it stopped."
         )
-    } else if has(&[
-        "signal: 9",
-        "SIGKILL",
-        "out of memory",
-        "Cannot allocate memory",
-    ]) {
+    } else if has(&["signal: 9", "SIGKILL", "out of memory", "Cannot allocate memory"]) {
         say!(
             "Faltó memoria: cierra otros programas y repite con `CARGO_BUILD_JOBS=1` delante de la orden.",
             "Memory ran out: close other programs and run the command again with `CARGO_BUILD_JOBS=1` before it."
@@ -291,13 +269,7 @@ mod tests {
 
     #[test]
     fn both_streams_are_read_and_the_status_is_kept() {
-        let ended = run(
-            "t",
-            &mut shell("echo one; echo two >&2; exit 3"),
-            None,
-            |_| Seen::Nothing,
-        )
-        .unwrap();
+        let ended = run("t", &mut shell("echo one; echo two >&2; exit 3"), None, |_| Seen::Nothing).unwrap();
         assert_eq!(ended.status.code(), Some(3));
         let mut tail = ended.tail;
         tail.sort();
@@ -314,12 +286,9 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_as_such() {
-        let ended = run(
-            "t",
-            &mut shell("echo 'error: No space left on device (os error 28)'; exit 1"),
-            None,
-            |_| Seen::Nothing,
-        )
+        let ended = run("t", &mut shell("echo 'error: No space left on device (os error 28)'; exit 1"), None, |_| {
+            Seen::Nothing
+        })
         .unwrap();
         let told = explain("x".to_owned(), &ended).to_string();
         assert!(told.contains("8 GB"), "{told}");

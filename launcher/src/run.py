@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import sys
+import tempfile
 import time
 import uuid
 
@@ -90,11 +91,15 @@ def take_mark(cell):
 
 
 def told(cell, streams=("stderr",)):
-    """What a cell says about its failure: errors of the compiler, else what it wrote to these streams."""
+    """What a cell says about its failure: errors of the compiler, else what it wrote to these streams.
+
+    Of a panic's backtrace nothing is kept: it tells about evcxr, not about the cell.
+    """
     errors = [o for o in cell.outputs if o.output_type == "error"]
     if errors:
         return "\n".join(plain("\n".join(o.traceback)) or plain(o.evalue) for o in errors)
-    return "".join(plain(o.text) for o in cell.outputs if o.output_type == "stream" and o.name in streams)
+    text = "".join(plain(o.text) for o in cell.outputs if o.output_type == "stream" and o.name in streams)
+    return re.sub(r"^stack backtrace:\n(?: +.*\n)*(?:note: .*\n)?", "", text, flags=re.M)
 
 
 def main():
@@ -117,9 +122,11 @@ def main():
     cells = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.source.strip()]
     begin = time.monotonic()
     problem = None
+    # What evcxr itself prints; only of use when it does not start.
+    noise = tempfile.TemporaryFile()
     print(f"· {os.path.basename(options.name)}", flush=True)
     try:
-        with client.setup_kernel():
+        with client.setup_kernel(stdout=noise, stderr=noise):
             insert_reader(client)
             ready = time.monotonic() - begin
             print(f"  {say('núcleo', 'kernel')} · {ready:.1f} s", flush=True)
@@ -133,7 +140,10 @@ def main():
                 if re.search(r"^\s*:(restart|clear)\b", cell.source, re.M):
                     insert_reader(client)
     except (DeadKernelError, RuntimeError, OSError) as error:
-        problem = f"{say('El núcleo no arranca o se ha cerrado', 'The kernel does not start, or died')}: {plain(str(error))}"
+        noise.seek(0)
+        lines = plain(noise.read().decode(errors="replace")).strip().splitlines()[-20:]
+        what = say("El núcleo no arranca o se ha cerrado", "The kernel does not start, or died")
+        problem = "\n".join([f"  {what}: {plain(str(error))}", *("    | " + line for line in lines), "  → cargo aula doctor"])
     total = time.monotonic() - begin
     notebook.metadata["aula"] = {"seconds": round(total, 2)}
     if options.out:

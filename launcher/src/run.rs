@@ -55,23 +55,20 @@ pub fn main(places: &Places, options: &Options) -> Result<u8> {
     }
     runner.stdin(Stdio::piped());
     let wrap = |error: std::io::Error| {
-        Problem::new(say!(
-            "No se pudo ejecutar Python.",
-            "Python could not be run."
-        ))
-        .why(error)
-        .next("cargo aula setup")
+        Problem::new(say!("No se pudo ejecutar Python.", "Python could not be run."))
+            .why(error)
+            .next("cargo aula setup")
     };
     let mut child = runner.spawn().map_err(wrap)?;
     if let Some(mut pipe) = child.stdin.take() {
-        pipe.write_all(notebook.to_string().as_bytes())
-            .map_err(wrap)?;
+        pipe.write_all(notebook.to_string().as_bytes()).map_err(wrap)?;
     }
     process::exit_code(child.wait().map_err(wrap)?)
 }
 
 /// The Python program that runs a notebook; it reads the notebook itself from its standard input.
 fn runner(places: &Places, notebook: &Path, timeout: u64) -> Result<Command> {
+    prepare_jupyter(places)?;
     let notebook = absolute(notebook);
     let folder = notebook.parent().unwrap_or(&places.root).to_owned();
     let mut command = process::command(places.python());
@@ -87,15 +84,18 @@ fn runner(places: &Places, notebook: &Path, timeout: u64) -> Result<Command> {
     Ok(command)
 }
 
+/// Makes the folders in which Jupyter and IPython keep their files; IPython complains when its own is missing.
+pub fn prepare_jupyter(places: &Places) -> Result<()> {
+    for (_, folder) in places.jupyter_environment() {
+        std::fs::create_dir_all(&folder).map_err(|error| crate::state::unwritable(&folder, &error))?;
+    }
+    Ok(())
+}
+
 /// Reads a notebook.
 pub fn read(path: &Path) -> Result<Value> {
     let shown = path.display();
-    let what = || {
-        say!(
-            "No se pudo leer el cuaderno {shown}.",
-            "The notebook {shown} could not be read."
-        )
-    };
+    let what = || say!("No se pudo leer el cuaderno {shown}.", "The notebook {shown} could not be read.");
     let bytes = std::fs::read(path).map_err(|error| Problem::new(what()).why(error))?;
     serde_json::from_slice(&bytes).map_err(|error| Problem::new(what()).why(error))
 }
@@ -111,17 +111,11 @@ pub fn source(cell: &Value) -> String {
 /// Replaces the value of the first `let` of that name.
 fn set(notebook: &mut Value, assignment: &str) -> Result<()> {
     let Some((name, value)) = assignment.split_once('=') else {
-        return Err(Problem::new(say!(
-            "--set {assignment}: falta el signo =",
-            "--set {assignment}: the = is missing"
-        ))
-        .next("--set epochs=1"));
+        return Err(Problem::new(say!("--set {assignment}: falta el signo =", "--set {assignment}: the = is missing"))
+            .next("--set epochs=1"));
     };
     let mut known = BTreeSet::new();
-    let cells = notebook["cells"]
-        .as_array_mut()
-        .map(Vec::as_mut_slice)
-        .unwrap_or_default();
+    let cells = notebook["cells"].as_array_mut().map(Vec::as_mut_slice).unwrap_or_default();
     for cell in cells.iter_mut().filter(|cell| cell["cell_type"] == "code") {
         let text = source(cell);
         if let Some(place) = rust_text::let_value(&text, name.trim()) {
@@ -134,14 +128,8 @@ fn set(notebook: &mut Value, assignment: &str) -> Result<()> {
         known.extend(rust_text::lets(&text).into_iter().map(|(name, _)| name));
     }
     let known = known.into_iter().collect::<Vec<_>>().join(", ");
-    Err(Problem::new(say!(
-        "El cuaderno no tiene `let {name} = ...;`.",
-        "The notebook has no `let {name} = ...;`."
-    ))
-    .next(say!(
-        "Se puede cambiar: {known}",
-        "What can be set: {known}"
-    )))
+    Err(Problem::new(say!("El cuaderno no tiene `let {name} = ...;`.", "The notebook has no `let {name} = ...;`."))
+        .next(say!("Se puede cambiar: {known}", "What can be set: {known}")))
 }
 
 /// The new value, in quotes where the old one was a string and the shell took the quotes away.
@@ -162,11 +150,7 @@ pub fn itself(places: &Places, notebook: &Path, limit: u64) -> Result<Command> {
     let own = std::env::current_exe().map_err(|error| Problem::new("aula").why(error))?;
     let own = if own.exists() { own } else { places.own_copy() };
     let mut command = process::command(own);
-    command
-        .arg("run")
-        .arg(notebook)
-        .arg("--limit")
-        .arg(limit.to_string());
+    command.arg("run").arg(notebook).arg("--limit").arg(limit.to_string());
     Ok(command)
 }
 
@@ -187,10 +171,7 @@ mod tests {
     fn the_first_let_of_that_name_is_changed_and_nothing_else() {
         let mut changed = notebook();
         set(&mut changed, "epochs=1").unwrap();
-        assert_eq!(
-            source(&changed["cells"][1]),
-            "let model = \"cuentos\";\nlet mut epochs = 1; // times\n"
-        );
+        assert_eq!(source(&changed["cells"][1]), "let model = \"cuentos\";\nlet mut epochs = 1; // times\n");
         assert_eq!(changed["cells"][2], notebook()["cells"][2]);
         assert_eq!(changed["cells"][0], notebook()["cells"][0]);
     }

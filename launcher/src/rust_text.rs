@@ -59,9 +59,7 @@ fn special_length(rest: &str, before: Option<char>) -> Option<(Kind, usize)> {
                 let raw = prefix.ends_with('r');
                 after.is_some_and(|after| {
                     after.starts_with('"')
-                        || (raw
-                            && after.trim_start_matches('#').starts_with('"')
-                            && after.starts_with('#'))
+                        || (raw && after.trim_start_matches('#').starts_with('"') && after.starts_with('#'))
                         || (*prefix == "b" && after.starts_with('\''))
                 })
             })
@@ -73,10 +71,7 @@ fn special_length(rest: &str, before: Option<char>) -> Option<(Kind, usize)> {
         let hashes = body.len() - body.trim_start_matches('#').len();
         let close = format!("\"{}", "#".repeat(hashes));
         let inside = hashes + 1;
-        let length = body
-            .get(inside..)?
-            .find(&close)
-            .map_or(body.len(), |end| inside + end + close.len());
+        let length = body.get(inside..)?.find(&close).map_or(body.len(), |end| inside + end + close.len());
         return Some((Kind::Literal, prefix + length));
     }
     if body.starts_with('"') {
@@ -125,10 +120,7 @@ fn quoted(body: &str, quote: char) -> usize {
 /// Whether an apostrophe begins a character and not a lifetime.
 fn is_character(body: &str) -> bool {
     let mut chars = body.chars().skip(1);
-    matches!(
-        (chars.next(), chars.next()),
-        (Some('\\'), Some(_)) | (Some(_), Some('\''))
-    )
+    matches!((chars.next(), chars.next()), (Some('\\'), Some(_)) | (Some(_), Some('\'')))
 }
 
 /// The source with every comment gone, every literal empty, and white space made even: what must be equal between
@@ -151,10 +143,7 @@ pub fn masked(source: &str) -> String {
     for (kind, part) in stretches(source) {
         match kind {
             Kind::Code => text.push_str(part),
-            _ => text.extend(
-                part.bytes()
-                    .map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
-            ),
+            _ => text.extend(part.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' })),
         }
     }
     text
@@ -162,10 +151,7 @@ pub fn masked(source: &str) -> String {
 
 /// Where the value lies in the first `let NAME = value;` of a cell, with or without `mut` and a type.
 pub fn let_value(source: &str, name: &str) -> Option<std::ops::Range<usize>> {
-    lets(source)
-        .into_iter()
-        .find(|(found, _)| found == name)
-        .map(|(_, value)| value)
+    lets(source).into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
 }
 
 /// Every `let NAME = value;` of a cell, in order: its name and where its value lies.
@@ -183,17 +169,12 @@ pub fn lets(source: &str) -> Vec<(String, std::ops::Range<usize>)> {
 }
 
 fn one_let(source: &str, text: &str, after: usize) -> Option<(String, std::ops::Range<usize>)> {
-    let rest = text[after..]
-        .strip_prefix(char::is_whitespace)?
-        .trim_start();
+    let rest = text[after..].strip_prefix(char::is_whitespace)?.trim_start();
     let rest = match rest.strip_prefix("mut") {
         Some(more) if more.starts_with(char::is_whitespace) => more.trim_start(),
         _ => rest,
     };
-    let name: String = rest
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect();
+    let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     let tail = rest.get(name.len()..)?;
     let begins = tail.trim_start();
     if name.is_empty() || !begins.starts_with([':', '=']) || begins.starts_with("==") {
@@ -250,10 +231,7 @@ pub fn before_each_item(source: &str, attribute: &str) -> String {
 fn item_start(text: &str, at: usize) -> Option<usize> {
     let start = at + text.get(at..)?.find(|c: char| !c.is_whitespace())?;
     if text[start..].starts_with("#!") {
-        return item_start(
-            text,
-            start + find_flat(&text[start + 2..], '\n').map_or(2, |end| end + 2),
-        );
+        return item_start(text, start + find_flat(&text[start + 2..], '\n').map_or(2, |end| end + 2));
     }
     Some(start)
 }
@@ -286,8 +264,7 @@ mod tests {
 
     #[test]
     fn cells_that_differ_in_comments_and_literals_have_one_skeleton() {
-        let es =
-            "// lee la tabla\nlet t = Table::read(\"recetas.csv\")?; /* dos\nlíneas */\nt.head(5)";
+        let es = "// lee la tabla\nlet t = Table::read(\"recetas.csv\")?; /* dos\nlíneas */\nt.head(5)";
         let en = "let t = Table::read(\"recipes.csv\")?; // read it\n// and show it\nt.head(5)";
         assert_eq!(skeleton(es), skeleton(en));
         assert_eq!(skeleton(en), "let t = Table::read(\"\")?; t.head(5)");
@@ -306,22 +283,13 @@ mod tests {
 
     #[test]
     fn lifetimes_are_code_and_names_that_end_in_r_are_too() {
-        assert_eq!(
-            skeleton("fn f<'a>(x: &'a str) {}"),
-            "fn f<'a>(x: &'a str) {}"
-        );
-        assert_eq!(
-            skeleton("let r#type = var; r#\"x\"#"),
-            "let r#type = var; \"\""
-        );
+        assert_eq!(skeleton("fn f<'a>(x: &'a str) {}"), "fn f<'a>(x: &'a str) {}");
+        assert_eq!(skeleton("let r#type = var; r#\"x\"#"), "let r#type = var; \"\"");
     }
 
     #[test]
     fn comment_marks_inside_literals_and_nested_comments_are_understood() {
-        assert_eq!(
-            skeleton("f(\"// no\") /* a /* b */ c */ + 1"),
-            "f(\"\") + 1"
-        );
+        assert_eq!(skeleton("f(\"// no\") /* a /* b */ c */ + 1"), "f(\"\") + 1");
     }
 
     #[test]
@@ -332,7 +300,8 @@ mod tests {
 
     #[test]
     fn a_let_is_found_with_mut_with_a_type_and_over_lines() {
-        let source = "// let epochs = 1;\nlet mut epochs: usize = 3;\nlet text = \"a;b\";\nlet c = C { x: 1, y: f(2; 3) };";
+        let source =
+            "// let epochs = 1;\nlet mut epochs: usize = 3;\nlet text = \"a;b\";\nlet c = C { x: 1, y: f(2; 3) };";
         let value = |name| &source[let_value(source, name).unwrap()];
         assert_eq!(value("epochs"), "3");
         assert_eq!(value("text"), "\"a;b\"");

@@ -49,12 +49,7 @@ mod tests {
     use super::code;
 
     fn with(pairs: &'static [(&str, &str)]) -> &'static str {
-        code(|name| {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
+        code(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod evcxr;
 pub mod kernel_files;
 pub mod library;
 pub mod python;
+pub mod standard;
 pub mod toolchain;
 
 use crate::paths::Places;
@@ -25,11 +26,11 @@ pub fn run(places: &Places) -> Result<Vec<Check>> {
         checks.push(toolchain::python());
         toolchain::demand(&checks)?;
     }
-    checks.push(toolchain::ensure_rust_src(places));
     checks.push(python::ensure(places)?);
     checks.push(evcxr::ensure(places)?);
     let (shared_object, check) = library::ensure(places)?;
     checks.push(check);
+    checks.push(standard::ensure(places)?);
     checks.push(kernel_files::ensure(places, &shared_object)?);
     Ok(checks)
 }
@@ -39,13 +40,7 @@ pub fn main(places: &Places) -> Result<()> {
     for check in run(places)? {
         println!("{check}");
     }
-    println!(
-        "{}",
-        say!(
-            "Listo. `cargo lab` abre el curso.",
-            "Ready. `cargo lab` opens the course."
-        )
-    );
+    println!("{}", say!("Listo. `cargo lab` abre el curso.", "Ready. `cargo lab` opens the course."));
     Ok(())
 }
 
@@ -77,5 +72,15 @@ pub fn limit_jobs(command: &mut Command) {
     let fits = (bytes / 1_500_000_000).max(1);
     if fits < cores {
         command.env("CARGO_BUILD_JOBS", fits.to_string());
+    }
+}
+
+/// `aula standard`: what `launcher/standard.tar.gz` is made from.
+pub fn write_standard(places: &Places, folder: &std::path::Path) -> Result<()> {
+    match toolchain::rust_src(places) {
+        Some(library) => standard::copy(&library, folder),
+        None => {
+            Err(Problem::new(say!("Falta rust-src.", "rust-src is missing.")).next("rustup component add rust-src"))
+        }
     }
 }

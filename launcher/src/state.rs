@@ -48,15 +48,19 @@ pub fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Puts the finished folder `fresh` in the place of `target`.
+pub fn replace_folder(fresh: &Path, target: &Path) -> Result<()> {
+    let wrap = |error: std::io::Error| unwritable(target, &error);
+    if target.exists() {
+        std::fs::remove_dir_all(target).map_err(wrap)?;
+    }
+    std::fs::rename(fresh, target).map_err(wrap)
+}
+
 /// The problem of a file or folder that cannot be written.
 pub fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
     let shown = path.display();
-    Problem::new(say!(
-        "No se pudo escribir {shown}.",
-        "{shown} could not be written."
-    ))
-    .why(error)
-    .next(say!(
+    Problem::new(say!("No se pudo escribir {shown}.", "{shown} could not be written.")).why(error).next(say!(
         "Comprueba que la carpeta del curso es tuya y que queda espacio en el disco.",
         "Check that the folder of the course is yours and that there is space on the disk."
     ))

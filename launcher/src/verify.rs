@@ -35,10 +35,7 @@ impl Tally {
         let seconds = elapsed.as_secs_f64();
         if good {
             self.passed += 1;
-            println!(
-                "✓ {title} · {seconds:.1} s{}",
-                if detail.is_empty() { "" } else { " · " }.to_owned() + detail
-            );
+            println!("✓ {title} · {seconds:.1} s{}", if detail.is_empty() { "" } else { " · " }.to_owned() + detail);
         } else {
             self.failed += 1;
             println!("✗ {title} · {seconds:.1} s");
@@ -53,11 +50,7 @@ impl Tally {
         match progress::run(title, command, None, progress::show_lines) {
             Ok(ended) => {
                 let good = ended.status.success();
-                let detail = if good {
-                    String::new()
-                } else {
-                    ended.tail.join("\n")
-                };
+                let detail = if good { String::new() } else { ended.tail.join("\n") };
                 self.step(title, good, ended.elapsed, &detail);
                 Some(ended)
             }
@@ -72,21 +65,10 @@ impl Tally {
 /// Runs everything and gives the exit status.
 pub fn main(places: &Places, full: bool) -> Result<u8> {
     let mut tally = Tally::default();
-    tally.program(
-        "cargo fmt",
-        process::cargo(places).args(["fmt", "--all", "--check"]),
-    );
+    tally.program("cargo fmt", process::cargo(places).args(["fmt", "--all", "--check"]));
     let pairs = static_checks(places, &mut tally);
     let mut clippy = process::cargo(places);
-    clippy.args([
-        "clippy",
-        "--release",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]);
+    clippy.args(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     tally.program("cargo clippy", &mut clippy);
     tests(places, &mut tally);
     let start = Instant::now();
@@ -94,11 +76,7 @@ pub fn main(places: &Places, full: bool) -> Result<u8> {
         Ok(checks) => {
             let good = checks.iter().all(|check| check.level != Level::Broken);
             let lines: Vec<String> = checks.iter().map(ToString::to_string).collect();
-            let detail = if good {
-                String::new()
-            } else {
-                lines.join("\n")
-            };
+            let detail = if good { String::new() } else { lines.join("\n") };
             tally.step("aula setup", good, start.elapsed(), &detail);
             for path in pairs {
                 notebook(places, &path, full, &mut tally);
@@ -126,12 +104,7 @@ fn static_checks(places: &Places, tally: &mut Tally) -> Vec<PathBuf> {
         let number = &pair.number;
         let title = say!("lección {number}, es y en", "lesson {number}, es and en");
         match notebooks::check(&pair) {
-            Ok(problems) => tally.step(
-                &title,
-                problems.is_empty(),
-                start.elapsed(),
-                &problems.join("\n"),
-            ),
+            Ok(problems) => tally.step(&title, problems.is_empty(), start.elapsed(), &problems.join("\n")),
             Err(problem) => tally.step(&title, false, start.elapsed(), &problem.to_string()),
         }
         paths.extend(pair.es);
@@ -188,11 +161,7 @@ fn test_result(line: &str) -> Option<(u64, u64)> {
 
 /// One notebook, from its first cell to its last.
 fn notebook(places: &Places, path: &Path, full: bool, tally: &mut Tally) {
-    let shown = path
-        .strip_prefix(&places.root)
-        .unwrap_or(path)
-        .display()
-        .to_string();
+    let shown = path.strip_prefix(&places.root).unwrap_or(path).display().to_string();
     let limit = if full { FULL_LIMIT } else { NOTEBOOK_LIMIT };
     let mut command = match run::itself(places, path, limit.as_secs()) {
         Ok(command) => command,
@@ -226,8 +195,7 @@ mod tests {
     fn counts_are_read_from_what_cargo_test_prints() {
         let line = "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
         assert_eq!(test_result(line), Some((12, 0)));
-        let line =
-            "test result: FAILED. 2 passed; 31 failed; 0 ignored; 0 measured; 0 filtered out";
+        let line = "test result: FAILED. 2 passed; 31 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(test_result(line), Some((2, 31)));
         assert_eq!(test_result("running 3 tests"), None);
     }

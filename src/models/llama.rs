@@ -160,21 +160,21 @@ impl Llama {
         Ok(Self { config, embed_tokens, layers, norm, lm_head, rope })
     }
 
-    /// Shapes: x (batch, time, hidden), result the same.
-    fn attend(&self, index: usize, x: &Tensor, cache: Option<&mut KvCache>) -> candle_core::Result<Tensor> {
+    /// What attention adds to `x`, added. Shapes: x and normed (batch, time, hidden), result the same.
+    fn attend(&self, index: usize, x: &Tensor, normed: &Tensor, cache: Option<&mut KvCache>) -> candle_core::Result<Tensor> {
         let (layer, c) = (&self.layers[index], &self.config);
         let (batch, time, _) = x.dims3()?;
-        let heads = |x: Tensor, n: usize| x.reshape((batch, time, n, c.head_dim()));
+        let heads = |n: usize| (batch, time, n, c.head_dim());
         let past = cache.as_ref().and_then(|cache| cache.layers.get(index)?.as_ref()?.0.dim(1).ok()).unwrap_or(0);
-        let q = ops::rope(&heads(layer.q_proj.forward(x)?, c.num_attention_heads)?, &self.rope, past)?;
-        let k = ops::rope(&heads(layer.k_proj.forward(x)?, c.kv_heads())?, &self.rope, past)?;
-        let v = heads(layer.v_proj.forward(x)?, c.kv_heads())?;
+        let q = ops::rope(&layer.q_proj.forward(normed, heads(c.num_attention_heads))?, &self.rope, past)?;
+        let k = ops::rope(&layer.k_proj.forward(normed, heads(c.kv_heads()))?, &self.rope, past)?;
+        let v = layer.v_proj.forward(normed, heads(c.kv_heads()))?;
         let (k, v) = match cache {
             Some(cache) => cache.append(index, k, v)?,
             None => (k, v),
         };
         let y = ops::attention(&q, &k, &v)?; // (batch, time, heads, d)
-        layer.o_proj.forward(&y.flatten_from(2)?)
+        layer.o_proj.forward_add(&y, x)
     }
 }
 
@@ -186,10 +186,11 @@ impl Decoder for Llama {
         let mut x = rows.reshape((batch, time, self.config.hidden_size))?;
         for (i, layer) in self.layers.iter().enumerate() {
             let normed = ops::rms_norm(&x, &layer.input_layernorm.value(), eps)?;
-            x = (x + self.attend(i, &normed, cache.as_deref_mut())?)?;
+            x = self.attend(i, &x, &normed, cache.as_deref_mut())?;
             let normed = ops::rms_norm(&x, &layer.post_attention_layernorm.value(), eps)?;
-            let gated = ops::swiglu(&layer.gate_proj.forward(&normed)?, &layer.up_proj.forward(&normed)?)?;
-            x = (x + layer.down_proj.forward(&gated)?)?;
+            let wide = (batch, time, self.config.intermediate_size);
+            let gated = ops::swiglu(&layer.gate_proj.forward(&normed, wide)?, &layer.up_proj.forward(&normed, wide)?)?;
+            x = layer.down_proj.forward_add(&gated, &x)?;
         }
         ops::rms_norm(&x, &self.norm.value(), eps)
     }

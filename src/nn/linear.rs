@@ -1,6 +1,6 @@
 //! A linear layer, and the low-rank adapter that may sit on it.
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Shape, Tensor};
 
 use super::Param;
 use crate::error::Result;
@@ -33,12 +33,25 @@ impl Linear {
         Self { weight, lora: None }
     }
 
-    /// Shapes: x (..., in), result (..., out).
-    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let y = ops::linear(x, &self.weight.value(), self.weight.trainable)?;
+    /// The layer's result in `shape`, of as many numbers as (..., out). Shapes: x (..., in).
+    pub fn forward(&self, x: &Tensor, shape: impl Into<Shape>) -> candle_core::Result<Tensor> {
+        let y = ops::linear_to(x, &self.weight.value(), self.weight.trainable, shape)?;
+        self.adapted(x, y)
+    }
+
+    /// `residual` plus the layer's result. Shapes: x (..., in), residual and result (..., out).
+    pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> candle_core::Result<Tensor> {
+        let y = ops::linear_add(x, &self.weight.value(), residual, self.weight.trainable)?;
+        self.adapted(x, y)
+    }
+
+    /// `y` plus what the adapter says of `x`.
+    fn adapted(&self, x: &Tensor, y: Tensor) -> candle_core::Result<Tensor> {
         let Some(lora) = &self.lora else { return Ok(y) };
-        let low = ops::linear(x, &lora.a.value(), lora.a.trainable)?; // (..., rank)
-        y + (ops::linear(&low, &lora.b.value(), lora.b.trainable)? * lora.scale)?
+        let (rank, input) = lora.a.var().dims2()?;
+        let low = ops::linear_to(x, &lora.a.value(), lora.a.trainable, (x.elem_count() / input, rank))?;
+        // The scale is on the narrow side, where it costs least.
+        ops::linear_add(&(low * lora.scale)?, &lora.b.value(), &y, lora.b.trainable)
     }
 
     /// Puts a fresh adapter on the layer and freezes its weight; an adapter that was there is replaced.

@@ -91,3 +91,24 @@ pub fn gradient_norm(gradients: &[&Tensor]) -> Result<f64> {
     }
     Ok(total.sqrt())
 }
+
+/// The sum of gradients of one shape, in one pass.
+pub fn sum_gradients(parts: &[&Tensor]) -> Result<Tensor> {
+    let [first, rest @ ..] = parts else { bail!("sum-gradients: no gradient") };
+    if rest.is_empty() {
+        return Ok((*first).clone());
+    }
+    let first = first.contiguous()?;
+    let rest: Vec<Tensor> = rest.iter().map(|part| part.contiguous()).collect::<Result<_>>()?;
+    let guards: Vec<_> = rest.iter().map(Tensor::storage_and_layout).collect();
+    let others = guards.iter().map(|guard| cpu_floats(guard, "sum-gradients")).collect::<Result<Vec<_>>>()?;
+    let guard = first.storage_and_layout();
+    let mut sum = cpu_floats(&guard, "sum-gradients")?.to_vec();
+    sum.par_chunks_mut(BLOCK).enumerate().for_each(|(block, sum)| {
+        for other in &others {
+            let other = &other[block * BLOCK..block * BLOCK + sum.len()];
+            vectorized(|| sum.iter_mut().zip(other).for_each(|(a, b)| *a += b));
+        }
+    });
+    Tensor::from_vec(sum, first.shape(), first.device())
+}

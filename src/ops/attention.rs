@@ -4,7 +4,7 @@ use candle_core::{bail, CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::simd::{exp_row, sum2, vectorized};
-use super::{cpu_floats, floats, At, Gemm};
+use super::{cpu_floats, floats, room, At, Gemm};
 
 /// Queries that one job scores at a time: their weights (ROWS, keys) stay in the processor's cache.
 const ROWS: usize = 64;
@@ -92,8 +92,8 @@ impl Attention {
     fn forward_job(&self, job: usize, q: &[f32], k: &[f32], v: &[f32], out: &SharedRows) {
         let (batch, group) = (job / self.kv_heads, job % self.kv_heads);
         let at_k = self.key(batch, group);
-        let mut p = vec![0f32; ROWS.min(self.time) * self.keys];
-        let mut o = vec![0f32; ROWS.min(self.time) * self.d];
+        let mut p = room(ROWS.min(self.time) * self.keys);
+        let mut o = room(ROWS.min(self.time) * self.d);
         let repeat = self.heads / self.kv_heads;
         for head in group * repeat..(group + 1) * repeat {
             let at_q = self.query(batch, head);
@@ -114,8 +114,8 @@ impl Attention {
         let (batch, group) = (job / self.kv_heads, job % self.kv_heads);
         let at_k = self.key(batch, group);
         let size = ROWS.min(self.time) * self.keys;
-        let (mut p, mut dp) = (vec![0f32; size], vec![0f32; size]);
-        let mut dq = vec![0f32; ROWS.min(self.time) * self.d];
+        let (mut p, mut dp) = (room(size), room(size));
+        let mut dq = room(ROWS.min(self.time) * self.d);
         let (mut dk, mut dv) = (vec![0f32; self.keys * self.d], vec![0f32; self.keys * self.d]);
         let repeat = self.heads / self.kv_heads;
         for head in group * repeat..(group + 1) * repeat {
@@ -188,7 +188,7 @@ impl CustomOp3 for Attention {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (floats(s1, l1, "attention")?, floats(s2, l2, "attention")?, floats(s3, l3, "attention")?);
-        let mut out = vec![0f32; q.len()];
+        let mut out = room(q.len());
         let shared = SharedRows(out.as_mut_ptr(), out.len());
         (0..self.batch * self.kv_heads).into_par_iter().for_each(|job| self.forward_job(job, q, k, v, &shared));
         Ok((CpuStorage::F32(out), l1.shape().clone()))
@@ -206,8 +206,8 @@ impl CustomOp3 for Attention {
         let guards = [q, k, v, &dy].map(Tensor::storage_and_layout);
         let [q_values, k_values, v_values, dy_values] = [0, 1, 2, 3].map(|i| cpu_floats(&guards[i], "attention"));
         let inputs = Inputs { q: q_values?, k: k_values?, v: v_values?, dy: dy_values? };
-        let mut dq = vec![0f32; inputs.q.len()];
-        let (mut dk, mut dv) = (vec![0f32; inputs.k.len()], vec![0f32; inputs.k.len()]);
+        let mut dq = room(inputs.q.len());
+        let (mut dk, mut dv) = (room(inputs.k.len()), room(inputs.k.len()));
         let gradients = Gradients {
             q: SharedRows(dq.as_mut_ptr(), dq.len()),
             k: SharedRows(dk.as_mut_ptr(), dk.len()),

@@ -6,7 +6,7 @@ use candle_core::{bail, CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::simd::{exp_row, vectorized};
-use super::{floats, threads_for, At, Gemm};
+use super::{floats, room, threads_for, At, Gemm};
 
 /// The label of a position that does not count: padding, or a part of the prompt.
 pub const IGNORE: u32 = u32::MAX;
@@ -96,8 +96,8 @@ impl CustomOp2 for LinearCrossEntropy {
             dweight: vec![0f32; if self.wanted.weight { weight.len() } else { 0 }],
         };
         let chunk = (CHUNK / vocabulary).clamp(1, counted.len().max(1));
-        let mut logits = vec![0f32; chunk * vocabulary];
-        let mut dh = vec![0f32; chunk * d];
+        let mut logits = room(chunk * vocabulary);
+        let mut dh = room(chunk * d);
         let mut total = 0f64;
         for part in counted.chunks(chunk) {
             let n = part.len();

@@ -3,8 +3,8 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, D};
 use rayon::prelude::*;
 
-use super::floats;
 use super::simd::{sum2, vectorized};
+use super::{cpu_floats, floats, room};
 
 /// `y = x / sqrt(mean(x²) + eps) * weight` over the last dimension. Shapes: x (..., d), weight (d), y as x.
 ///
@@ -35,7 +35,7 @@ impl CustomOp2 for RmsNorm {
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (x, weight) = (floats(s1, l1, "rms-norm")?, floats(s2, l2, "rms-norm")?);
         let d = weight.len();
-        let mut y = vec![0f32; x.len()];
+        let mut y = room(x.len());
         let rows = 64 * d;
         y.par_chunks_mut(rows).zip(x.par_chunks(rows)).for_each(|(y, x)| {
             vectorized(|| {
@@ -54,10 +54,10 @@ impl CustomOp2 for RmsNorm {
         let d = weight.dims1()?;
         let dy = dy.contiguous()?;
         let (xs, ws, dys) = (x.storage_and_layout(), weight.storage_and_layout(), dy.storage_and_layout());
-        let x_values = super::cpu_floats(&xs, "rms-norm")?;
-        let weight_values = super::cpu_floats(&ws, "rms-norm")?;
-        let dy_values = super::cpu_floats(&dys, "rms-norm")?;
-        let mut dx = vec![0f32; x_values.len()];
+        let x_values = cpu_floats(&xs, "rms-norm")?;
+        let weight_values = cpu_floats(&ws, "rms-norm")?;
+        let dy_values = cpu_floats(&dys, "rms-norm")?;
+        let mut dx = room(x_values.len());
         let rows = 64 * d;
         let dweight = dx
             .par_chunks_mut(rows)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::floats;
+use super::{floats, room};
 
 /// Cosines and sines of every position, computed once for a model.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ impl CustomOp1 for Rope {
         let x = floats(storage, layout, "rope")?;
         let (_, time, heads, d) = layout.shape().dims4()?;
         let half = d / 2;
-        let mut y = vec![0f32; x.len()];
+        let mut y = room(x.len());
         let row = heads * d;
         y.par_chunks_mut(row).zip(x.par_chunks(row)).enumerate().with_min_len(32).for_each(|(index, (y, x))| {
             let position = (self.offset + index % time) * half;

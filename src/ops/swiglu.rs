@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::simd::{exp, vectorized};
-use super::{cpu_floats, floats};
+use super::{cpu_floats, floats, room};
 
 const BLOCK: usize = 16 * 1024;
 
@@ -29,7 +29,7 @@ impl CustomOp2 for SwiGlu {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (gate, up) = (floats(s1, l1, "swiglu")?, floats(s2, l2, "swiglu")?);
-        let mut y = vec![0f32; gate.len()];
+        let mut y = room(gate.len());
         y.par_chunks_mut(BLOCK).zip(gate.par_chunks(BLOCK).zip(up.par_chunks(BLOCK))).for_each(|(y, (gate, up))| {
             vectorized(|| {
                 for ((y, g), u) in y.iter_mut().zip(gate).zip(up) {
@@ -44,7 +44,7 @@ impl CustomOp2 for SwiGlu {
         let dy = dy.contiguous()?;
         let (gs, us, dys) = (gate.storage_and_layout(), up.storage_and_layout(), dy.storage_and_layout());
         let (g, u, dy_values) = (cpu_floats(&gs, "swiglu")?, cpu_floats(&us, "swiglu")?, cpu_floats(&dys, "swiglu")?);
-        let (mut dgate, mut dup) = (vec![0f32; g.len()], vec![0f32; g.len()]);
+        let (mut dgate, mut dup) = (room(g.len()), room(g.len()));
         let outputs = dgate.par_chunks_mut(BLOCK).zip(dup.par_chunks_mut(BLOCK));
         let inputs = g.par_chunks(BLOCK).zip(u.par_chunks(BLOCK).zip(dy_values.par_chunks(BLOCK)));
         outputs.zip(inputs).for_each(|((dgate, dup), (g, (u, dy)))| {

@@ -13,6 +13,8 @@ use grammar::{Grammar, Node, Plot, Row, Source, Template};
 
 /// The longest story that is kept, in words.
 pub const MAX_WORDS: usize = 58;
+/// The longest story that is kept, in words and runs of punctuation: about as many tokens, of which a reader is shown 80.
+pub const MAX_PIECES: usize = 70;
 
 /// Tells stories in one language.
 #[derive(Clone, Debug)]
@@ -45,13 +47,13 @@ impl StoryTeller {
         Ok(Self { grammar: Grammar::parse(grammar)?, english: language == "en" })
     }
 
-    /// Story number `index` of the family `seed`: always the same one. Stories of over 58 words are drawn again.
+    /// Story number `index` of the family `seed`: always the same one. Stories that are too long are drawn again.
     pub fn story(&self, seed: u64, index: u64) -> Story {
         let mut rng = Rng::stream(seed, index);
         let mut story = self.draw(&mut rng);
         // A grammar whose plots are all too long would never end: after 100 tries the last one is kept.
         for _ in 0..100 {
-            if count_words(&story.text) <= MAX_WORDS {
+            if count_words(&story.text) <= MAX_WORDS && count_pieces(&story.text) <= MAX_PIECES {
                 break;
             }
             story = self.draw(&mut rng);
@@ -160,6 +162,18 @@ impl Value {
 /// How many words a text has; punctuation alone is none.
 pub fn count_words(text: &str) -> usize {
     text.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count()
+}
+
+/// Words and runs of punctuation.
+fn count_pieces(text: &str) -> usize {
+    let kind = |c: char| if c.is_whitespace() { 0 } else { 1 + usize::from(c.is_alphanumeric()) };
+    let mut pieces = 0;
+    let mut before = 0;
+    for kind in text.chars().map(kind) {
+        pieces += usize::from(kind != 0 && kind != before);
+        before = kind;
+    }
+    pieces
 }
 
 fn capitalised(text: &str) -> String {
@@ -282,6 +296,12 @@ cause = viento / perro
             assert!(!text.contains("Ana") || text.contains(" la vio "), "{text}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn pieces_are_words_and_runs_of_punctuation() {
+        assert_eq!(count_pieces("—¿Vamos? —dijo Ana, 12."), 9);
+        assert_eq!(count_words("—¿Vamos? —dijo Ana, 12 …"), 4);
     }
 
     #[test]

@@ -33,43 +33,26 @@ pub fn ensure(places: &Places) -> Result<Check> {
     if !is_ready(places) {
         let mut install = process::cargo(places);
         install
-            .args([
-                "install",
-                "--locked",
-                "--force",
-                "--version",
-                VERSION,
-                "evcxr_jupyter",
-                "--root",
-            ])
+            .args(["install", "--locked", "--force", "--version", VERSION, "evcxr_jupyter", "--root"])
             .arg(&places.aula)
             .env("CARGO_TARGET_DIR", &build)
             // Half the time to compile; the first cell takes about a second longer, later cells the same.
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
         super::limit_jobs(&mut install);
-        let title = say!(
-            "Núcleo de Rust para Jupyter (evcxr)",
-            "Rust kernel for Jupyter (evcxr)"
-        );
+        let title = say!("Núcleo de Rust para Jupyter (evcxr)", "Rust kernel for Jupyter (evcxr)");
         let mut compiled = 0;
         let ended = progress::run(&title, &mut install, None, |line| {
             let (Line::Out(text) | Line::Err(text)) = line;
             let text = text.trim();
             if text.starts_with("Compiling ") {
                 compiled = (compiled + 1).min(CRATES);
-                return Seen::Count {
-                    done: compiled,
-                    total: CRATES,
-                    text: text.to_owned(),
-                };
+                return Seen::Count { done: compiled, total: CRATES, text: text.to_owned() };
             }
             progress::show_lines(line)
         })?;
         if !ended.status.success() {
-            let what = say!(
-                "No se pudo instalar evcxr_jupyter {VERSION}.",
-                "evcxr_jupyter {VERSION} could not be installed."
-            );
+            let what =
+                say!("No se pudo instalar evcxr_jupyter {VERSION}.", "evcxr_jupyter {VERSION} could not be installed.");
             return Err(progress::explain(what, &ended));
         }
     }

@@ -21,18 +21,11 @@ pub fn ensure(places: &Places, shared_object: &Path) -> Result<Check> {
     let target = shared_object.parent().unwrap_or(shared_object).to_owned();
     write_facade(places)?;
     write_configuration(places, shared_object, &target)?;
-    let standard = first_line(
-        command("rustc")
-            .current_dir(&places.root)
-            .args(["--print", "target-libdir"]),
-    );
+    let standard = first_line(command("rustc").current_dir(&places.root).args(["--print", "target-libdir"]));
     let mut folders = vec![target.clone(), target.join("deps")];
     folders.extend(standard.map(PathBuf::from));
     let settings = json!({ "library": shared_object, "library_path": folders });
-    state::write(
-        &places.kernel().join(SETTINGS),
-        pretty(&settings).as_bytes(),
-    )?;
+    state::write(&places.kernel().join(SETTINGS), pretty(&settings).as_bytes())?;
     copy_self(places)?;
     let spec = json!({
         "argv": [places.own_copy(), "kernel", "--connection-file", "{connection_file}"],
@@ -41,14 +34,8 @@ pub fn ensure(places: &Places, shared_object: &Path) -> Result<Check> {
         "interrupt_mode": "message",
         "metadata": { "debugger": false },
     });
-    state::write(
-        &places.kernelspec().join("kernel.json"),
-        pretty(&spec).as_bytes(),
-    )?;
-    Ok(Check::fine(say!(
-        "núcleo \"{DISPLAY_NAME}\"",
-        "kernel \"{DISPLAY_NAME}\""
-    )))
+    state::write(&places.kernelspec().join("kernel.json"), pretty(&spec).as_bytes())?;
+    Ok(Check::fine(say!("núcleo \"{DISPLAY_NAME}\"", "kernel \"{DISPLAY_NAME}\"")))
 }
 
 fn pretty(value: &serde_json::Value) -> String {
@@ -61,7 +48,7 @@ fn write_facade(places: &Places) -> Result<()> {
     let mut files = Vec::new();
     collect(&source, &source, &mut files)?;
     files.sort();
-    let mut inputs: Vec<&[u8]> = vec![FACADE_MANIFEST.as_bytes(), FACADE_HEAD.as_bytes()];
+    let mut inputs: Vec<&[u8]> = vec![FACADE_MANIFEST.as_bytes(), FACADE_HEAD.as_bytes(), FACADE_TAIL.as_bytes()];
     for (name, text) in &files {
         inputs.extend([name.as_os_str().as_encoded_bytes(), text.as_bytes()]);
     }
@@ -72,19 +59,11 @@ fn write_facade(places: &Places) -> Result<()> {
     }
     let fresh = state::beside(&facade);
     for (name, text) in &files {
-        let text = if name == Path::new("lib.rs") {
-            facade_root(text)
-        } else {
-            text.clone()
-        };
+        let text = if name == Path::new("lib.rs") { facade_root(text) } else { text.clone() };
         state::write(&fresh.join("src").join(name), text.as_bytes())?;
     }
     state::write(&fresh.join("Cargo.toml"), FACADE_MANIFEST.as_bytes())?;
-    let wrap = |error: std::io::Error| state::unwritable(&facade, &error);
-    if facade.exists() {
-        std::fs::remove_dir_all(&facade).map_err(wrap)?;
-    }
-    std::fs::rename(&fresh, &facade).map_err(wrap)?;
+    state::replace_folder(&fresh, &facade)?;
     state::mark_done(&places.state(), "facade", &inputs)
 }
 
@@ -96,9 +75,15 @@ version = \"0.1.0\"
 edition = \"2021\"
 
 [workspace]
+
+[lints.rust]
+unexpected_cfgs = \"allow\"
 ";
 
-const FACADE_HEAD: &str = "\
+/// Warnings would be shown to the learner in place of their own mistake.
+const FACADE_HEAD: &str = "#![allow(warnings)]\n";
+
+const FACADE_TAIL: &str = "\
 #[cfg(not(rust_analyzer))]
 pub use aula_built::*;
 ";
@@ -106,18 +91,14 @@ pub use aula_built::*;
 /// The library's root as the facade has it.
 fn facade_root(text: &str) -> String {
     let items = rust_text::before_each_item(text, "#[cfg(rust_analyzer)]");
-    format!("{items}\n{FACADE_HEAD}")
+    format!("{FACADE_HEAD}{items}\n{FACADE_TAIL}")
 }
 
 /// Every Rust file below `folder` but the binary's, with its path from `base`.
 fn collect(base: &Path, folder: &Path, files: &mut Vec<(PathBuf, String)>) -> Result<()> {
     let unreadable = |error: std::io::Error| {
         let shown = folder.display();
-        Problem::new(say!(
-            "No se pudo leer {shown}.",
-            "{shown} could not be read."
-        ))
-        .why(error)
+        Problem::new(say!("No se pudo leer {shown}.", "{shown} could not be read.")).why(error)
     };
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -143,7 +124,8 @@ fn write_configuration(places: &Places, shared_object: &Path, target: &Path) -> 
         flag("-Ldependency=", &target.join("deps")),
     ]);
     let facade = toml_string(&places.kernel().join("facade"));
-    let init = format!(":offline 1\n:opt 0\n:build_env CARGO_ENCODED_RUSTFLAGS={flags}\n:dep aula = {{ path = {facade} }}\n");
+    let init =
+        format!(":offline 1\n:opt 0\n:build_env CARGO_ENCODED_RUSTFLAGS={flags}\n:dep aula = {{ path = {facade} }}\n");
     state::write(&config.join("init.evcxr"), init.as_bytes())?;
     state::write(&config.join("prelude.rs"), PRELUDE.as_bytes())
 }
@@ -166,10 +148,7 @@ fn encoded_flags(flags: &[OsString]) -> String {
 
 /// A path as a TOML string.
 fn toml_string(path: &Path) -> String {
-    let text = path
-        .to_string_lossy()
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"");
+    let text = path.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{text}\"")
 }
 
@@ -205,15 +184,10 @@ mod tests {
 
     #[test]
     fn a_path_with_spaces_and_accents_stays_one_flag() {
-        let flags = encoded_flags(&[
-            "-Cprefer-dynamic".into(),
-            flag("-Ldependency=", Path::new("/mis cursos/año 1/deps")),
-        ]);
+        let flags =
+            encoded_flags(&["-Cprefer-dynamic".into(), flag("-Ldependency=", Path::new("/mis cursos/año 1/deps"))]);
         let parts: Vec<&str> = flags.split('\u{1f}').collect();
-        assert_eq!(
-            parts,
-            ["-Cprefer-dynamic", "-Ldependency=/mis cursos/año 1/deps"]
-        );
+        assert_eq!(parts, ["-Cprefer-dynamic", "-Ldependency=/mis cursos/año 1/deps"]);
     }
 
     #[test]
@@ -226,7 +200,7 @@ mod tests {
         let root = facade_root("//! Doc.\n\npub mod error;\n");
         assert_eq!(
             root,
-            "//! Doc.\n\n#[cfg(rust_analyzer)]\npub mod error;\n\n#[cfg(not(rust_analyzer))]\npub use aula_built::*;\n"
+            "#![allow(warnings)]\n//! Doc.\n\n#[cfg(rust_analyzer)]\npub mod error;\n\n#[cfg(not(rust_analyzer))]\npub use aula_built::*;\n"
         );
     }
 }

@@ -21,34 +21,14 @@ const ENGINE: &str = "aula-engine";
 pub fn ensure(places: &Places) -> Result<(PathBuf, Check)> {
     let total = count_packages(places);
     let title = say!("Biblioteca del curso", "The course's library");
-    let mut all = build(
-        places,
-        &["build", "--release", "-p", PACKAGE, "--lib", "--bins"],
-    );
+    let mut all = build(places, &["build", "--release", "-p", PACKAGE, "--lib", "--bins"]);
     let (ended, _) = run(&title, &mut all, total)?;
     if !ended.status.success() {
-        let what = say!(
-            "La biblioteca del curso no compila.",
-            "The course's library does not compile."
-        );
+        let what = say!("La biblioteca del curso no compila.", "The course's library does not compile.");
         return Err(progress::explain(what, &ended));
     }
-    let title = say!(
-        "Biblioteca del curso, para el núcleo",
-        "The course's library, for the kernel"
-    );
-    let mut shared = build(
-        places,
-        &[
-            "rustc",
-            "--release",
-            "-p",
-            PACKAGE,
-            "--lib",
-            "--crate-type",
-            "dylib",
-        ],
-    );
+    let title = say!("Biblioteca del curso, para el núcleo", "The course's library, for the kernel");
+    let mut shared = build(places, &["rustc", "--release", "-p", PACKAGE, "--lib", "--crate-type", "dylib"]);
     shared.args(["--", "-C", "prefer-dynamic"]);
     let (ended, files) = run(&title, &mut shared, total)?;
     if !ended.status.success() {
@@ -75,14 +55,8 @@ pub fn ensure(places: &Places) -> Result<(PathBuf, Check)> {
 pub fn ensure_engine(places: &Places) -> Result<PathBuf> {
     let engine = places.target()?.join("release").join(ENGINE);
     if !engine.exists() {
-        let title = say!(
-            "Órdenes del curso ({ENGINE})",
-            "The course's commands ({ENGINE})"
-        );
-        let mut build = build(
-            places,
-            &["build", "--release", "-p", PACKAGE, "--bin", ENGINE],
-        );
+        let title = say!("Órdenes del curso ({ENGINE})", "The course's commands ({ENGINE})");
+        let mut build = build(places, &["build", "--release", "-p", PACKAGE, "--bin", ENGINE]);
         let (ended, _) = run(&title, &mut build, count_packages(places))?;
         if !ended.status.success() {
             let what = say!("`{ENGINE}` no compila.", "`{ENGINE}` does not compile.");
@@ -94,22 +68,15 @@ pub fn ensure_engine(places: &Places) -> Result<PathBuf> {
 
 /// The line of a report about the shared object.
 pub fn describe(file: &Path) -> Check {
-    let bytes = std::fs::metadata(file)
-        .map(|meta| meta.len())
-        .unwrap_or_default();
+    let bytes = std::fs::metadata(file).map(|meta| meta.len()).unwrap_or_default();
     let size = bytes / 1_000_000;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    Check::fine(say!(
-        "biblioteca del curso: {name} ({size} MB)",
-        "the course's library: {name} ({size} MB)"
-    ))
+    Check::fine(say!("biblioteca del curso: {name} ({size} MB)", "the course's library: {name} ({size} MB)"))
 }
 
 fn build(places: &Places, arguments: &[&str]) -> Command {
     let mut command = process::cargo(places);
-    command
-        .args(arguments)
-        .arg("--message-format=json-render-diagnostics");
+    command.args(arguments).arg("--message-format=json-render-diagnostics");
     super::limit_jobs(&mut command);
     command
 }
@@ -134,59 +101,29 @@ fn run(title: &str, command: &mut Command, total: u64) -> Result<(progress::Ende
             if message["target"]["kind"][0] != "custom-build" {
                 done.insert(message["package_id"].to_string());
             }
-            Seen::Count {
-                done: (done.len() as u64).min(total),
-                total,
-                text: String::new(),
-            }
+            Seen::Count { done: (done.len() as u64).min(total), total, text: String::new() }
         }
     })?;
     Ok((ended, files))
 }
 
 fn file_names(message: &Value) -> Vec<PathBuf> {
-    let names = message["filenames"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    names
-        .iter()
-        .filter_map(Value::as_str)
-        .map(PathBuf::from)
-        .collect()
+    let names = message["filenames"].as_array().map(Vec::as_slice).unwrap_or_default();
+    names.iter().filter_map(Value::as_str).map(PathBuf::from).collect()
 }
 
 fn is_shared_object(file: &Path) -> bool {
-    file.extension()
-        .is_some_and(|end| end == "so" || end == "dylib")
+    file.extension().is_some_and(|end| end == "so" || end == "dylib")
 }
 
 /// How many packages the library is made of on this platform; 1 when cargo does not tell.
 fn count_packages(places: &Places) -> u64 {
     let mut tree = process::cargo(places);
-    tree.args([
-        "tree",
-        "--offline",
-        "-p",
-        PACKAGE,
-        "--edges",
-        "normal,build",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ]);
+    tree.args(["tree", "--offline", "-p", PACKAGE, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
     let Ok(output) = tree.output() else { return 1 };
     let text = String::from_utf8_lossy(&output.stdout);
     // Proc macros and repeated packages carry a mark after the version.
-    let packages: HashSet<String> = text
-        .lines()
-        .map(|line| {
-            line.split_whitespace()
-                .take(2)
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
-        .collect();
+    let packages: HashSet<String> =
+        text.lines().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect();
     (packages.len() as u64).max(1)
 }

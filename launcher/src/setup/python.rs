@@ -35,26 +35,13 @@ pub fn ensure(places: &Places) -> Result<Check> {
     let mut install = command(places.python());
     install
         .current_dir(&places.root)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--progress-bar=off",
-        ])
+        .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off"])
         .arg("--requirement")
         .arg(places.requirements());
-    let title = say!(
-        "Paquetes de Python (JupyterLab)",
-        "Python packages (JupyterLab)"
-    );
+    let title = say!("Paquetes de Python (JupyterLab)", "Python packages (JupyterLab)");
     let ended = progress::run(&title, &mut install, None, progress::show_lines)?;
     if !ended.status.success() {
-        let what = say!(
-            "pip no pudo instalar JupyterLab.",
-            "pip could not install JupyterLab."
-        );
+        let what = say!("pip no pudo instalar JupyterLab.", "pip could not install JupyterLab.");
         return Err(progress::explain(what, &ended));
     }
     state::mark_done(&places.state(), STEP, &inputs(places))?;
@@ -81,18 +68,9 @@ fn create(places: &Places) -> Result<()> {
     if ended.status.success() {
         return Ok(());
     }
-    let what = say!(
-        "Python no pudo crear un entorno (venv).",
-        "Python could not make an environment (venv)."
-    );
-    if ended
-        .tail
-        .iter()
-        .any(|line| line.contains("ensurepip") || line.contains("python3-venv"))
-    {
-        return Err(Problem::new(what)
-            .why(ended.tail.join("\n"))
-            .next("sudo apt install python3-venv"));
+    let what = say!("Python no pudo crear un entorno (venv).", "Python could not make an environment (venv).");
+    if ended.tail.iter().any(|line| line.contains("ensurepip") || line.contains("python3-venv")) {
+        return Err(Problem::new(what).why(ended.tail.join("\n")).next("sudo apt install python3-venv"));
     }
     Err(progress::explain(what, &ended))
 }

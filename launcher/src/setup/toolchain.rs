@@ -1,12 +1,10 @@
-//! What must be on the machine already: Rust, a C compiler, Python with venv; and rust-src, which helps.
+//! What must be on the machine already: Rust, a C compiler, Python with venv.
 
 use crate::paths::Places;
 use crate::problem::{Check, Level, Problem, Result};
 use crate::process::{command, first_line, succeeds};
-use crate::progress;
 use crate::say;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// The oldest Rust that can build the kernel (evcxr 0.22 asks for it).
 pub const OLDEST_RUST: (u32, u32) = (1, 95);
@@ -14,29 +12,19 @@ pub const OLDEST_RUST: (u32, u32) = (1, 95);
 /// The oldest Python that JupyterLab's pinned version runs on.
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
 
-/// How long rust-src may take to come.
-const RUST_SRC_LIMIT: Duration = Duration::from_secs(60);
-
 /// Rust and cargo, new enough.
 pub fn rust(places: &Places) -> Check {
     let (major, minor) = OLDEST_RUST;
-    let install = say!(
-        "instálalo con rustup: https://rustup.rs",
-        "install it with rustup: https://rustup.rs"
-    );
+    let install = say!("instálalo con rustup: https://rustup.rs", "install it with rustup: https://rustup.rs");
     let Some(cargo) = first_line(crate::process::cargo(places).arg("--version")) else {
         return Check::broken(say!("no hay cargo", "there is no cargo"), install);
     };
-    let Some(rustc) = first_line(command("rustc").current_dir(&places.root).arg("--version"))
-    else {
+    let Some(rustc) = first_line(command("rustc").current_dir(&places.root).arg("--version")) else {
         return Check::broken(say!("no hay rustc", "there is no rustc"), install);
     };
     if version(&rustc).is_some_and(|found| found < OLDEST_RUST) {
         return Check::broken(
-            say!(
-                "{rustc}: hace falta {major}.{minor} o posterior",
-                "{rustc}: {major}.{minor} or later is needed"
-            ),
+            say!("{rustc}: hace falta {major}.{minor} o posterior", "{rustc}: {major}.{minor} or later is needed"),
             "rustup update stable",
         );
     }
@@ -60,14 +48,7 @@ pub fn c_compiler() -> Check {
 /// A Python that is new enough, by the name that starts it, and its version.
 pub fn find_python() -> Option<(String, String)> {
     let chosen = std::env::var("AULA_PYTHON").ok();
-    let usual = [
-        "python3",
-        "python3.14",
-        "python3.13",
-        "python3.12",
-        "python3.11",
-        "python3.10",
-    ];
+    let usual = ["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10"];
     let names = chosen.into_iter().chain(usual.map(str::to_owned));
     names
         .filter_map(|name| {
@@ -103,46 +84,9 @@ pub fn python() -> Check {
 
 /// Where the standard library's sources lie when they are there.
 pub fn rust_src(places: &Places) -> Option<PathBuf> {
-    let sysroot = first_line(
-        command("rustc")
-            .current_dir(&places.root)
-            .args(["--print", "sysroot"]),
-    )?;
+    let sysroot = first_line(command("rustc").current_dir(&places.root).args(["--print", "sysroot"]))?;
     let library = PathBuf::from(sysroot).join("lib/rustlib/src/rust/library");
     library.join("core").is_dir().then_some(library)
-}
-
-/// Makes sure of rust-src, for a short while only: without it the course works, so this never fails.
-pub fn ensure_rust_src(places: &Places) -> Check {
-    if rust_src(places).is_none() && succeeds(command("rustup").arg("--version")) {
-        let mut add = command("rustup");
-        add.current_dir(&places.root)
-            .args(["component", "add", "rust-src"]);
-        let title = say!(
-            "Fuentes de la biblioteca estándar (rust-src)",
-            "Sources of the standard library (rust-src)"
-        );
-        // Its end is judged below by what lies on the disk.
-        let _ = progress::run(&title, &mut add, Some(RUST_SRC_LIMIT), progress::show_lines);
-    }
-    describe_rust_src(places)
-}
-
-/// How rust-src stands.
-pub fn describe_rust_src(places: &Places) -> Check {
-    match rust_src(places) {
-        Some(_) => Check::fine("rust-src"),
-        None => Check::warning(
-            say!(
-                "falta rust-src: los cuadernos funcionan, pero Rust ayuda menos al escribir y algún `let` pide su tipo",
-                "rust-src is missing: notebooks work, but Rust helps less while one types and a `let` may ask for its type"
-            ),
-            say!(
-                "con conexión: `rustup component add rust-src` (en Debian: `sudo apt install rust-src`)",
-                "once online: `rustup component add rust-src` (on Debian: `sudo apt install rust-src`)"
-            ),
-        ),
-    }
 }
 
 /// Fails with the first thing that is broken, as a problem with its remedy.
@@ -155,16 +99,10 @@ pub fn demand(checks: &[Check]) -> Result<()> {
 
 /// The first `major.minor` in a line such as `rustc 1.95.0 (...)` or `Python 3.11.2`.
 fn version(line: &str) -> Option<(u32, u32)> {
-    let numbers = line
-        .split_whitespace()
-        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let numbers = line.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     let mut parts = numbers.split('.');
     let major = parts.next()?.parse().ok()?;
-    let minor: String = parts
-        .next()?
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect();
+    let minor: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
     Some((major, minor.parse().ok()?))
 }
 
@@ -174,10 +112,7 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_what_the_tools_print() {
-        assert_eq!(
-            version("rustc 1.95.0 (59807616e 2026-04-14)"),
-            Some((1, 95))
-        );
+        assert_eq!(version("rustc 1.95.0 (59807616e 2026-04-14)"), Some((1, 95)));
         assert_eq!(version("Python 3.11.2"), Some((3, 11)));
         assert_eq!(version("Python 3.15rc1"), Some((3, 15)));
         assert_eq!(version("no number"), None);

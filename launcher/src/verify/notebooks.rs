@@ -29,29 +29,16 @@ pub struct Pair {
 pub fn pairs(folder: &Path) -> Result<Vec<Pair>> {
     let es = numbered(&list(&folder.join("es"))?);
     let mut en = numbered(&list(&folder.join("en"))?);
-    let mut pairs: Vec<Pair> = es
-        .into_iter()
-        .map(|(number, path)| Pair {
-            en: en.remove(&number),
-            es: Some(path),
-            number,
-        })
-        .collect();
-    pairs.extend(en.into_iter().map(|(number, path)| Pair {
-        number,
-        es: None,
-        en: Some(path),
-    }));
+    let mut pairs: Vec<Pair> =
+        es.into_iter().map(|(number, path)| Pair { en: en.remove(&number), es: Some(path), number }).collect();
+    pairs.extend(en.into_iter().map(|(number, path)| Pair { number, es: None, en: Some(path) }));
     pairs.sort_by(|a, b| a.number.cmp(&b.number));
     Ok(pairs)
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder)
-        .map_err(|error| Problem::new(folder.display().to_string()).why(error))?;
-    let mut paths: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
+    let entries = std::fs::read_dir(folder).map_err(|error| Problem::new(folder.display().to_string()).why(error))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.sort();
     Ok(paths)
 }
@@ -84,17 +71,11 @@ pub fn check(pair: &Pair) -> Result<Vec<String>> {
 }
 
 fn name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn cells(notebook: &Value) -> &[Value] {
-    notebook["cells"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+    notebook["cells"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// What must hold for one file.
@@ -108,10 +89,7 @@ fn alone(notebook: &Value, name: &str) -> Vec<String> {
         if cell["cell_type"] != "code" {
             continue;
         }
-        if cell["outputs"]
-            .as_array()
-            .is_none_or(|outputs| !outputs.is_empty())
-        {
+        if cell["outputs"].as_array().is_none_or(|outputs| !outputs.is_empty()) {
             problems.push(format!("{place}: has outputs"));
         }
         if !cell["execution_count"].is_null() {
@@ -125,29 +103,20 @@ fn alone(notebook: &Value, name: &str) -> Vec<String> {
 fn together(es: &Value, en: &Value, number: &str) -> Vec<String> {
     let (es, en) = (cells(es), cells(en));
     if es.len() != en.len() {
-        return vec![format!(
-            "{number}: {} cells in es, {} in en",
-            es.len(),
-            en.len()
-        )];
+        return vec![format!("{number}: {} cells in es, {} in en", es.len(), en.len())];
     }
     let mut problems = Vec::new();
     let (mut es_length, mut en_length) = (0_usize, 0_usize);
     for (index, (left, right)) in es.iter().zip(en).enumerate() {
         let place = format!("{number}, cell {}", index + 1);
         if left["cell_type"] != right["cell_type"] {
-            problems.push(format!(
-                "{place}: {} in es, {} in en",
-                left["cell_type"], right["cell_type"]
-            ));
+            problems.push(format!("{place}: {} in es, {} in en", left["cell_type"], right["cell_type"]));
             continue;
         }
         let (left_text, right_text) = (run::source(left), run::source(right));
         if left["cell_type"] == "code" {
             if skeleton(&left_text) != skeleton(&right_text) {
-                problems.push(format!(
-                    "{place}: the code differs beyond literals and comments"
-                ));
+                problems.push(format!("{place}: the code differs beyond literals and comments"));
             }
             continue;
         }
@@ -159,9 +128,7 @@ fn together(es: &Value, en: &Value, number: &str) -> Vec<String> {
     }
     let ratio = es_length as f64 / (en_length.max(1)) as f64;
     if es_length + en_length > 0 && !PROSE_RATIO.contains(&ratio) {
-        problems.push(format!(
-            "{number}: the Spanish prose is {ratio:.2} times as long as the English"
-        ));
+        problems.push(format!("{number}: the Spanish prose is {ratio:.2} times as long as the English"));
     }
     problems
 }
@@ -172,9 +139,7 @@ fn words(markdown: &str) -> usize {
     let mut text = String::new();
     let mut rest = markdown;
     while let Some(c) = rest.chars().next() {
-        let mark = ["```", "`", "$$", "$"]
-            .into_iter()
-            .find(|mark| rest.starts_with(mark));
+        let mark = ["```", "`", "$$", "$"].into_iter().find(|mark| rest.starts_with(mark));
         match (inside, mark) {
             (None, Some(mark)) => inside = Some(mark),
             (Some(open), Some(mark)) if open == mark => inside = None,
@@ -221,14 +186,8 @@ mod tests {
 
     #[test]
     fn a_translated_lesson_has_no_problem() {
-        let es = notebook(
-            "Lee una tabla de recetas.",
-            "// mira\nlet t = Table::read(\"recetas.csv\")?;",
-        );
-        let en = notebook(
-            "Read a table of recipes.",
-            "let t = Table::read(\"recipes.csv\")?; // look",
-        );
+        let es = notebook("Lee una tabla de recetas.", "// mira\nlet t = Table::read(\"recetas.csv\")?;");
+        let en = notebook("Read a table of recipes.", "let t = Table::read(\"recipes.csv\")?; // look");
         assert_eq!(together(&es, &en, "01"), Vec::<String>::new());
         assert_eq!(alone(&es, "01-x.ipynb"), Vec::<String>::new());
     }
@@ -244,10 +203,7 @@ mod tests {
 
     #[test]
     fn a_formula_may_be_the_same_in_both_languages() {
-        assert_eq!(
-            words("$$ loss = x + y + z $$ <img src=\"a b c\"> `let x`"),
-            0
-        );
+        assert_eq!(words("$$ loss = x + y + z $$ <img src=\"a b c\"> `let x`"), 0);
         assert_eq!(words("Read a table of recipes."), 4);
     }
 
@@ -269,12 +225,7 @@ mod tests {
     #[test]
     fn lessons_are_matched_by_their_number() {
         let folder = std::env::temp_dir().join(format!("aula pairs {}", std::process::id()));
-        for file in [
-            "es/01-tabla.ipynb",
-            "en/01-table.ipynb",
-            "es/02-x.ipynb",
-            "en/notes.ipynb",
-        ] {
+        for file in ["es/01-tabla.ipynb", "en/01-table.ipynb", "es/02-x.ipynb", "en/notes.ipynb"] {
             let path = folder.join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "{}").unwrap();

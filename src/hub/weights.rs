@@ -1,0 +1,219 @@
+//! A model's folder: is it complete, and its weights as tensors.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::table::similar::listed;
+use crate::table::{lfs_pointer, LFS_POINTER};
+use candle_core::{DType, Device, Tensor};
+use safetensors::{Dtype, SafeTensors};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::Path;
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+/// Most names that a message lists.
+const LISTED: usize = 6;
+
+/// Checks that `folder` holds all that a model needs, without reading the weights.
+pub(super) fn check(folder: &Path) -> Result<()> {
+    let mut missing: Vec<String> = ["config.json", "tokenizer.json"]
+        .iter()
+        .filter(|name| !folder.join(name).is_file())
+        .map(|s| s.to_string())
+        .collect();
+    let files = match folder.join(SINGLE).is_file() || folder.join(INDEX).is_file() {
+        true => weight_files(folder)?,
+        false => vec![SINGLE.to_string()],
+    };
+    missing.extend(files.iter().filter(|name| !folder.join(name).is_file()).cloned());
+    if !missing.is_empty() {
+        return Err(incomplete(folder, &missing));
+    }
+    for name in files.iter().map(String::as_str).chain(["tokenizer.json"]) {
+        if is_pointer(&folder.join(name)) {
+            return Err(lfs_pointer(&folder.join(name).to_string_lossy()));
+        }
+    }
+    Ok(())
+}
+
+fn incomplete(folder: &Path, missing: &[String]) -> Error {
+    let has = |name: &str| folder.join(name).is_file();
+    let (path, missing) = (folder.display(), listed(missing, LISTED));
+    let error = Error::new(
+        ErrorKind::BadModel,
+        tr!("A la carpeta «{path}» le falta: {missing}.", "The folder \"{path}\" lacks: {missing}."),
+    );
+    if has("adapter_config.json") {
+        return error.next(tr!(
+            "Es un adaptador (LoRA), no un modelo entero: carga antes su modelo base.",
+            "It is an adapter (LoRA), not a whole model: load its base model first."
+        ));
+    }
+    if has("pytorch_model.bin") {
+        return error.next(tr!(
+            "Sus pesos están en el formato viejo de PyTorch: busca la versión en safetensors.",
+            "Its weights are in PyTorch's old format: look for the version in safetensors."
+        ));
+    }
+    error.next(tr!(
+        "Un modelo es una carpeta con config.json, tokenizer.json y model.safetensors.",
+        "A model is a folder with config.json, tokenizer.json and model.safetensors."
+    ))
+}
+
+fn is_pointer(file: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(file).and_then(|file| file.take(LFS_POINTER.len() as u64).read_to_end(&mut start));
+    read.is_ok() && start == LFS_POINTER
+}
+
+/// The names of the files that hold the weights: one, or the shards that the index names.
+fn weight_files(folder: &Path) -> Result<Vec<String>> {
+    if folder.join(SINGLE).is_file() || !folder.join(INDEX).is_file() {
+        return Ok(vec![SINGLE.into()]);
+    }
+    let names: BTreeSet<String> = index(folder)?.into_values().collect();
+    Ok(names.into_iter().collect())
+}
+
+/// Which shard each tensor is in.
+fn index(folder: &Path) -> Result<BTreeMap<String, String>> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let path = folder.join(INDEX);
+    let shown = path.display();
+    let bad = || {
+        Error::new(
+            ErrorKind::BadModel,
+            tr!(
+                "El índice de los pesos «{shown}» no se entiende.",
+                "The index of the weights \"{shown}\" makes no sense."
+            ),
+        )
+    };
+    if is_pointer(&path) {
+        return Err(lfs_pointer(&shown.to_string()));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| bad().why(error))?;
+    let index: Index = serde_json::from_str(&text).map_err(|error| bad().why(error))?;
+    // A shard lies beside its index: an index from elsewhere must not make us read other files.
+    match index.weight_map.values().find(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
+        Some(name) => Err(bad().why(tr!("Nombra «{name}».", "It names \"{name}\"."))),
+        None if index.weight_map.is_empty() => Err(bad().why(tr!("No nombra ningún tensor.", "It names no tensor."))),
+        None => Ok(index.weight_map),
+    }
+}
+
+/// All tensors of the model in `folder`, by name, on the CPU: `model.safetensors` or the shards of its index.
+///
+/// Decimals of any width (f16, bf16, f64) become f32; whole numbers stay as they are.
+///
+/// # Errors
+/// When a shard is missing (all are listed), a file is cut, is a Git LFS pointer or is no safetensors file, or a tensor
+/// is of a type that is not supported.
+pub fn load_weights(folder: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let files = weight_files(folder)?;
+    let missing: Vec<String> = files.iter().filter(|name| !folder.join(name).is_file()).cloned().collect();
+    if !missing.is_empty() {
+        return Err(incomplete(folder, &missing));
+    }
+    let mut tensors = BTreeMap::new();
+    for name in &files {
+        read_file(&folder.join(name), &mut tensors)?;
+    }
+    if files != [SINGLE] {
+        let lost: Vec<String> = index(folder)?.into_keys().filter(|name| !tensors.contains_key(name)).collect();
+        if !lost.is_empty() {
+            let (path, lost) = (folder.display(), listed(&lost, LISTED));
+            return Err(Error::new(
+                ErrorKind::BadModel,
+                tr!("Los pesos de «{path}» no traen: {lost}.", "The weights of \"{path}\" lack: {lost}."),
+            )
+            .next(tr!("Descarga el modelo otra vez.", "Download the model again.")));
+        }
+    }
+    Ok(tensors)
+}
+
+fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| {
+        Error::new(ErrorKind::System, tr!("«{shown}» no se pudo leer.", "\"{shown}\" could not be read.")).why(error)
+    })?;
+    if bytes.starts_with(LFS_POINTER) {
+        return Err(lfs_pointer(&shown));
+    }
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(&shown, &bytes).why(error))?;
+    for (name, view) in file.tensors() {
+        let dtype = view.dtype();
+        let Some(kind) = supported(dtype) else {
+            return Err(Error::new(
+                ErrorKind::BadModel,
+                tr!(
+                    "El tensor «{name}» de «{shown}» es de un tipo que no se admite: {dtype:?}.",
+                    "The tensor \"{name}\" of \"{shown}\" is of a type that is not supported: {dtype:?}."
+                ),
+            )
+            .next(tr!(
+                "Busca una versión del modelo en f32, f16 o bf16, sin cuantizar.",
+                "Look for a version of the model in f32, f16 or bf16, not quantized."
+            )));
+        };
+        let tensor = Tensor::from_raw_buffer(view.data(), kind, view.shape(), &Device::Cpu)?;
+        let tensor = if kind.is_float() { tensor.to_dtype(DType::F32)? } else { tensor };
+        tensors.insert(name, tensor);
+    }
+    Ok(())
+}
+
+fn supported(dtype: Dtype) -> Option<DType> {
+    match dtype {
+        Dtype::F32 => Some(DType::F32),
+        Dtype::F16 => Some(DType::F16),
+        Dtype::BF16 => Some(DType::BF16),
+        Dtype::F64 => Some(DType::F64),
+        // Positions and masks that some checkpoints carry along.
+        Dtype::I64 => Some(DType::I64),
+        Dtype::I32 => Some(DType::I32),
+        Dtype::I16 => Some(DType::I16),
+        Dtype::U32 => Some(DType::U32),
+        Dtype::U8 | Dtype::BOOL => Some(DType::U8),
+        _ => None,
+    }
+}
+
+/// What is wrong with a file that is no good safetensors file: cut short, or something else altogether.
+///
+/// It begins with the length of its header, 8 bytes; the header says where the last tensor ends.
+fn broken(path: &str, bytes: &[u8]) -> Error {
+    let length = bytes.get(..8).and_then(|start| <[u8; 8]>::try_from(start).ok()).map(u64::from_le_bytes);
+    let plausible = length.filter(|length| *length < 100_000_000 && bytes.get(8).is_none_or(|&byte| byte == b'{'));
+    let Some(header) = plausible else {
+        return Error::new(
+            ErrorKind::BadModel,
+            tr!("«{path}» no es un archivo safetensors.", "\"{path}\" is not a safetensors file."),
+        )
+        .next(tr!("Descarga el modelo otra vez.", "Download the model again."));
+    };
+    let has = bytes.len();
+    let whole = (8 + header as usize).max(last_byte(bytes, header as usize).unwrap_or(0));
+    let error = match whole > has {
+        true => tr!(
+            "«{path}» está cortado: tiene {has} bytes de {whole} o más.",
+            "\"{path}\" is cut short: it has {has} bytes of {whole} or more."
+        ),
+        false => tr!("«{path}» está dañado.", "\"{path}\" is damaged."),
+    };
+    Error::new(ErrorKind::BadModel, error)
+        .next(tr!("Bórralo y descarga el modelo otra vez.", "Delete it and download the model again."))
+}
+
+fn last_byte(bytes: &[u8], header: usize) -> Option<usize> {
+    let header_bytes = bytes.get(8..8 + header)?;
+    let tensors: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header_bytes).ok()?;
+    let ends = tensors.values().filter_map(|tensor| tensor.get("data_offsets")?.get(1)?.as_u64());
+    ends.max().map(|end| 8 + header + end as usize)
+}
