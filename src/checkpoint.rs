@@ -25,7 +25,10 @@ pub const MODEL_FILES: &[&str] = &[
 pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     let bytes = safetensors::serialize(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)), Some(metadata))
-        .map_err(|error| Error::new(ErrorKind::System, tr!("No pude preparar los pesos.", "I could not prepare the weights.")).why(error))?;
+        .map_err(|error| {
+            Error::new(ErrorKind::System, tr!("No pude preparar los pesos.", "I could not prepare the weights."))
+                .why(error)
+        })?;
     write_file(path, &bytes)
 }
 

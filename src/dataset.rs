@@ -86,15 +86,24 @@ impl Dataset {
             dataset.examples.push(ids);
         }
         if dataset.examples.is_empty() {
-            return Err(Error::new(ErrorKind::BadData, tr!("No hay ningún texto: {rows} filas vacías.", "There is no text: {rows} empty rows."))
-                .next(tr!("Elige otra columna o revisa el archivo.", "Choose another column or look at the file.")));
+            return Err(Error::new(
+                ErrorKind::BadData,
+                tr!("No hay ningún texto: {rows} filas vacías.", "There is no text: {rows} empty rows."),
+            )
+            .next(tr!("Elige otra columna o revisa el archivo.", "Choose another column or look at the file.")));
         }
         if empty > 0 {
             println!("{}", tr!("{empty} filas vacías quedan fuera.", "{empty} empty rows are left out."));
         }
         let (cut, all) = (dataset.cut(), dataset.len());
         if cut > 0 {
-            println!("{}", tr!("{cut} de {all} textos pasan de {max_tokens} tokens y se cortan ahí.", "{cut} of {all} texts are longer than {max_tokens} tokens and are cut there."));
+            println!(
+                "{}",
+                tr!(
+                    "{cut} de {all} textos pasan de {max_tokens} tokens y se cortan ahí.",
+                    "{cut} of {all} texts are longer than {max_tokens} tokens and are cut there."
+                )
+            );
         }
         Ok(dataset)
     }
@@ -128,12 +137,24 @@ impl Dataset {
     pub fn split(&self, share: f64, seed: u64) -> Result<(Dataset, Dataset)> {
         let rows = self.len();
         if !(share > 0.0 && share < 1.0) {
-            return Err(Error::new(ErrorKind::BadSetting, tr!("No puedo dar una parte de {share}.", "I cannot take a share of {share}."))
-                .next(tr!("Usa un número entre 0 y 1: 0.9 es el 90 %.", "Use a number between 0 and 1: 0.9 is 90 %.")));
+            return Err(Error::new(
+                ErrorKind::BadSetting,
+                tr!("No puedo dar una parte de {share}.", "I cannot take a share of {share}."),
+            )
+            .next(tr!("Usa un número entre 0 y 1: 0.9 es el 90 %.", "Use a number between 0 and 1: 0.9 is 90 %.")));
         }
         if rows < 2 {
-            return Err(Error::new(ErrorKind::BadData, tr!("Con {rows} texto no se puede separar una parte para validar.", "With {rows} text nothing can be set apart to validate."))
-                .next(tr!("Junta al menos 2 textos; con 50 o más el resultado empieza a decir algo.", "Gather 2 texts or more; from 50 on the result begins to mean something.")));
+            return Err(Error::new(
+                ErrorKind::BadData,
+                tr!(
+                    "Con {rows} texto no se puede separar una parte para validar.",
+                    "With {rows} text nothing can be set apart to validate."
+                ),
+            )
+            .next(tr!(
+                "Junta al menos 2 textos; con 50 o más el resultado empieza a decir algo.",
+                "Gather 2 texts or more; from 50 on the result begins to mean something."
+            )));
         }
         let mut order: Vec<usize> = (0..rows).collect();
         Rng::new(seed).shuffle(&mut order);
@@ -201,7 +222,14 @@ impl Dataset {
 impl std::fmt::Display for Dataset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (rows, tokens, longest, cut) = (self.len(), self.tokens(), self.max_tokens, self.cut());
-        write!(f, "{}", tr!("{rows} textos, {tokens} tokens; hasta {longest} por texto ({cut} cortados)", "{rows} texts, {tokens} tokens; up to {longest} a text ({cut} cut)"))
+        write!(
+            f,
+            "{}",
+            tr!(
+                "{rows} textos, {tokens} tokens; hasta {longest} por texto ({cut} cortados)",
+                "{rows} texts, {tokens} tokens; up to {longest} a text ({cut} cut)"
+            )
+        )
     }
 }
 

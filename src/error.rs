@@ -80,11 +80,8 @@ impl std::error::Error for Error {}
 
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
-        Error::new(
-            ErrorKind::Engine,
-            tr!("El cálculo con tensores falló.", "The tensor computation failed."),
-        )
-        .why(error)
+        Error::new(ErrorKind::Engine, tr!("El cálculo con tensores falló.", "The tensor computation failed."))
+            .why(error)
     }
 }
 

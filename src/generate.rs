@@ -41,13 +41,22 @@ impl GenerateConfig {
         must(self.max_tokens >= 1, format!("max_tokens = {} (1, 2, 3, ...)", self.max_tokens));
         must((0.0..=10.0).contains(&self.temperature), format!("temperature = {} (0.0 ... 2.0)", self.temperature));
         must(self.top_p > 0.0 && self.top_p <= 1.0, format!("top_p = {} (0.1 ... 1.0)", self.top_p));
-        must((0.1..=10.0).contains(&self.repetition_penalty), format!("repetition_penalty = {} (1.0 ... 2.0)", self.repetition_penalty));
+        must(
+            (0.1..=10.0).contains(&self.repetition_penalty),
+            format!("repetition_penalty = {} (1.0 ... 2.0)", self.repetition_penalty),
+        );
         if wrong.is_empty() {
             return Ok(());
         }
         let list = wrong.join("; ");
-        Err(Error::new(ErrorKind::BadSetting, tr!("GenerateConfig tiene valores que no sirven: {list}.", "GenerateConfig has values that do not work: {list}."))
-            .next(tr!("Entre paréntesis están los que sirven.", "Those that work are in parentheses.")))
+        Err(Error::new(
+            ErrorKind::BadSetting,
+            tr!(
+                "GenerateConfig tiene valores que no sirven: {list}.",
+                "GenerateConfig has values that do not work: {list}."
+            ),
+        )
+        .next(tr!("Entre paréntesis están los que sirven.", "Those that work are in parentheses.")))
     }
 }
 
@@ -162,10 +171,15 @@ pub struct Comparison {
 pub fn compare(before: &[Generation], after: &[Generation]) -> Result<Comparison> {
     let same = before.len() == after.len() && before.iter().zip(after).all(|(b, a)| b.prompt == a.prompt);
     if !same {
-        return Err(Error::new(ErrorKind::BadSetting, tr!("Las dos listas no tienen los mismos comienzos.", "The two lists do not have the same prompts."))
-            .next(tr!("Genera las dos con la misma lista de comienzos.", "Generate both from the same list of prompts.")));
+        return Err(Error::new(
+            ErrorKind::BadSetting,
+            tr!("Las dos listas no tienen los mismos comienzos.", "The two lists do not have the same prompts."),
+        )
+        .next(tr!("Genera las dos con la misma lista de comienzos.", "Generate both from the same list of prompts.")));
     }
-    let row = |(b, a): (&Generation, &Generation)| vec![b.prompt.clone(), b.text.trim().to_string(), a.text.trim().to_string()];
+    let row = |(b, a): (&Generation, &Generation)| {
+        vec![b.prompt.clone(), b.text.trim().to_string(), a.text.trim().to_string()]
+    };
     Ok(Comparison { rows: before.iter().zip(after).map(row).collect() })
 }
 
@@ -173,10 +187,15 @@ impl Comparison {
     /// Shows the table.
     pub fn evcxr_display(&self) {
         let headers = [tr!("comienzo", "prompt"), tr!("antes", "before"), tr!("después", "after")];
-        let cell = |text: &String| format!("<td style=\"text-align:left;vertical-align:top;white-space:normal\">{}</td>", escape(text));
+        let cell = |text: &String| {
+            format!("<td style=\"text-align:left;vertical-align:top;white-space:normal\">{}</td>", escape(text))
+        };
         let rows = self.rows.iter().map(|row| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>()));
         let head: String = headers.iter().map(|name| format!("<th style=\"text-align:left\">{name}</th>")).collect();
-        display_html(&format!("<table><thead><tr>{head}</tr></thead><tbody>{}</tbody></table>", rows.collect::<String>()));
+        display_html(&format!(
+            "<table><thead><tr>{head}</tr></thead><tbody>{}</tbody></table>",
+            rows.collect::<String>()
+        ));
     }
 }
 

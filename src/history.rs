@@ -75,12 +75,18 @@ impl History {
             Series { name: tr!("entrenamiento", "training"), points: train, dots: false },
             Series { name: tr!("validación", "validation"), points: valid, dots: true },
         ];
-        line_chart(&tr!("Pérdida (más baja es mejor)", "Loss (lower is better)"), &tr!("paso", "step"), &tr!("pérdida", "loss"), &series)
+        line_chart(
+            &tr!("Pérdida (más baja es mejor)", "Loss (lower is better)"),
+            &tr!("paso", "step"),
+            &tr!("pérdida", "loss"),
+            &series,
+        )
     }
 
     /// One sentence on how many tensors moved: the answer to "I trained it and it answers as before".
     pub fn moved_line(&self) -> String {
-        let (moved, trainable, tensors, numbers) = (self.moved, self.trainable, self.tensors, self.trainable_parameters);
+        let (moved, trainable, tensors, numbers) =
+            (self.moved, self.trainable, self.tensors, self.trainable_parameters);
         let line = tr!(
             "{moved} de {trainable} tensores entrenables se movieron ({tensors} en el modelo; {numbers} números entrenables).",
             "{moved} of {trainable} trainable tensors moved ({tensors} in the model; {numbers} trainable numbers)."

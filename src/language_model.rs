@@ -71,7 +71,10 @@ impl LanguageModel {
                     "The tokenizer knows {known} tokens and the model only {rows}: they do not belong together."
                 ),
             )
-            .next(tr!("Usa el tokenizer.json que vino con el modelo.", "Use the tokenizer.json that came with the model.")));
+            .next(tr!(
+                "Usa el tokenizer.json que vino con el modelo.",
+                "Use the tokenizer.json that came with the model."
+            )));
         }
         Ok(Self { decoder, tokenizer, config })
     }
@@ -90,7 +93,13 @@ impl LanguageModel {
     pub fn dataset(&self, texts: &[String], max_tokens: usize) -> Result<Dataset> {
         let limit = self.decoder.max_tokens();
         if max_tokens > limit {
-            println!("{}", tr!("El modelo lee hasta {limit} tokens: uso {limit} en lugar de {max_tokens}.", "The model reads up to {limit} tokens: using {limit} instead of {max_tokens}."));
+            println!(
+                "{}",
+                tr!(
+                    "El modelo lee hasta {limit} tokens: uso {limit} en lugar de {max_tokens}.",
+                    "The model reads up to {limit} tokens: using {limit} instead of {max_tokens}."
+                )
+            );
         }
         Dataset::new(texts, &self.tokenizer, self.end_tokens().first().copied(), max_tokens.min(limit))
     }
@@ -141,8 +150,15 @@ impl LanguageModel {
         let start = ids.len();
         let limit = self.decoder.max_tokens();
         if start == 0 || start >= limit {
-            return Err(Error::new(ErrorKind::BadData, tr!("El comienzo tiene {start} tokens; el modelo lee de 1 a {}.", "The prompt has {start} tokens; the model reads from 1 to {}.", limit - 1))
-                .next(tr!("Usa otro comienzo.", "Use another prompt.")));
+            return Err(Error::new(
+                ErrorKind::BadData,
+                tr!(
+                    "El comienzo tiene {start} tokens; el modelo lee de 1 a {}.",
+                    "The prompt has {start} tokens; the model reads from 1 to {}.",
+                    limit - 1
+                ),
+            )
+            .next(tr!("Usa otro comienzo.", "Use another prompt.")));
         }
         let (ends, head) = (self.end_tokens(), self.decoder.head().value().detach());
         let (mut rng, mut cache, mut ended) = (Rng::new(config.seed), KvCache::new(), false);
@@ -158,7 +174,13 @@ impl LanguageModel {
         // The new text is what the whole has more than the prompt: a token's text may depend on the one before.
         let (whole, known) = (self.tokenizer.decode(&ids)?, self.tokenizer.decode(&ids[..start])?);
         let text = whole.strip_prefix(&known).unwrap_or(&whole).to_string();
-        Ok(Generation { prompt: prompt.to_string(), text, tokens: ids.len() - start, ended, seconds: begin.elapsed().as_secs_f64() })
+        Ok(Generation {
+            prompt: prompt.to_string(),
+            text,
+            tokens: ids.len() - start,
+            ended,
+            seconds: begin.elapsed().as_secs_f64(),
+        })
     }
 
     /// Goes on with each of `prompts`, with the same settings and seed.
@@ -170,8 +192,17 @@ impl LanguageModel {
     pub fn add_lora(&mut self, config: &LoraConfig) -> Result<()> {
         if config.rank == 0 || !config.alpha.is_finite() {
             let (rank, alpha) = (config.rank, config.alpha);
-            return Err(Error::new(ErrorKind::BadSetting, tr!("LoraConfig no sirve: rank = {rank}, alpha = {alpha}.", "LoraConfig does not work: rank = {rank}, alpha = {alpha}."))
-                .next(tr!("Usa rank de 1 a 64 y alpha, por ejemplo, el doble.", "Use a rank of 1 to 64 and, for example, twice that as alpha.")));
+            return Err(Error::new(
+                ErrorKind::BadSetting,
+                tr!(
+                    "LoraConfig no sirve: rank = {rank}, alpha = {alpha}.",
+                    "LoraConfig does not work: rank = {rank}, alpha = {alpha}."
+                ),
+            )
+            .next(tr!(
+                "Usa rank de 1 a 64 y alpha, por ejemplo, el doble.",
+                "Use a rank of 1 to 64 and, for example, twice that as alpha."
+            )));
         }
         let mut linears = self.decoder.linears_mut();
         let stem = |name: &str| name.trim_end_matches(".weight").rsplit('.').next().unwrap_or_default().to_string();
@@ -181,8 +212,11 @@ impl LanguageModel {
         let unknown: Vec<&String> = config.target_modules.iter().filter(|name| !known.contains(name)).collect();
         if !unknown.is_empty() {
             let (unknown, known) = (format!("{unknown:?}"), known.join(", "));
-            return Err(Error::new(ErrorKind::BadSetting, tr!("El modelo no tiene capas llamadas {unknown}.", "The model has no layers named {unknown}."))
-                .next(tr!("Las que hay: {known}.", "Those it has: {known}.")));
+            return Err(Error::new(
+                ErrorKind::BadSetting,
+                tr!("El modelo no tiene capas llamadas {unknown}.", "The model has no layers named {unknown}."),
+            )
+            .next(tr!("Las que hay: {known}.", "Those it has: {known}.")));
         }
         let chosen = |name: &str| config.target_modules.is_empty() || config.target_modules.contains(&stem(name));
         let mut rng = Rng::new(config.seed);
@@ -197,7 +231,13 @@ impl LanguageModel {
         }
         let (trainable, all) = self.count_parameters();
         let share = 100.0 * trainable as f64 / all as f64;
-        println!("{}", tr!("LoRA: {trainable} números entrenables de {all} ({share:.1} %).", "LoRA: {trainable} trainable numbers of {all} ({share:.1} %)."));
+        println!(
+            "{}",
+            tr!(
+                "LoRA: {trainable} números entrenables de {all} ({share:.1} %).",
+                "LoRA: {trainable} trainable numbers of {all} ({share:.1} %)."
+            )
+        );
         Ok(())
     }
 
@@ -242,7 +282,10 @@ impl LanguageModel {
         for param in self.decoder.params() {
             let name = &param.name;
             let Some(value) = weights.get(name) else {
-                return Err(Error::new(ErrorKind::BadModel, tr!("Falta el peso {name}.", "The weight {name} is missing.")));
+                return Err(Error::new(
+                    ErrorKind::BadModel,
+                    tr!("Falta el peso {name}.", "The weight {name} is missing."),
+                ));
             };
             param.set(value)?;
         }
@@ -266,7 +309,10 @@ impl LanguageModel {
         let named = ["<s>", "</s>", "<pad>"].iter().all(|token| self.tokenizer.id(token).is_some());
         write_folder(Path::new(path), MODEL_FILES, |folder| {
             write_json(&folder.join("config.json"), &self.config)?;
-            write_json(&folder.join("generation_config.json"), &serde_json::json!({"eos_token_id": ends, "do_sample": true}))?;
+            write_json(
+                &folder.join("generation_config.json"),
+                &serde_json::json!({"eos_token_id": ends, "do_sample": true}),
+            )?;
             if named {
                 write_json(&folder.join("tokenizer_config.json"), &tokenizer_config)?;
             }
@@ -307,7 +353,8 @@ impl Trainable for LanguageModel {
 impl std::fmt::Display for LanguageModel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = self.config["model_type"].as_str().unwrap_or("?");
-        let ((trainable, all), vocabulary, limit) = (self.count_parameters(), self.tokenizer.vocab_size(), self.decoder.max_tokens());
+        let ((trainable, all), vocabulary, limit) =
+            (self.count_parameters(), self.tokenizer.vocab_size(), self.decoder.max_tokens());
         write!(
             f,
             "{}",

@@ -40,6 +40,7 @@ pub mod generate;
 
 pub mod language_model;
 
+pub mod bench;
 pub mod pretrain;
 
 /// What every notebook has at hand.

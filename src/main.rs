@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aula::bench::bench_train;
 use aula::error::{Error, ErrorKind, Result};
 use aula::pretrain::{pretrain, stories_folder, PretrainConfig};
 use aula::stories::StoryTeller;
@@ -10,7 +11,9 @@ const USAGE: &str = "usage:
   aula pretrain [--out DIR] [--checkpoint DIR] [--steps N] [--hidden N] [--layers N] [--batch N] [--rate X] [--seed N]
       makes the model that ships again; interrupted, the same command goes on from its last checkpoint
   aula stories es|en [--count N] [--seed N] [--plot NAME]
-      tells stories from data/stories";
+      tells stories from data/stories
+  aula bench train --model DIR --batches FILE.safetensors [--steps N]
+      seconds per step of full fine-tuning, as one line of JSON";
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +31,7 @@ fn command(arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("pretrain") => pretrain(&options.pretrain()?),
         Some("stories") => options.stories(),
+        Some("bench") if arguments.get(1).is_some_and(|what| what == "train") => options.bench_train(),
         _ => Err(Error::new(ErrorKind::BadSetting, USAGE)),
     }
 }
@@ -45,7 +49,9 @@ impl Options<'_> {
 
     fn value<T: std::str::FromStr>(&self, name: &str, default: T) -> Result<T> {
         let Some(text) = self.text(name) else { return Ok(default) };
-        text.parse().map_err(|_| Error::new(ErrorKind::BadSetting, format!("{name} {text}: not a number that fits")).next(USAGE))
+        text.parse().map_err(|_| {
+            Error::new(ErrorKind::BadSetting, format!("{name} {text}: not a number that fits")).next(USAGE)
+        })
     }
 
     fn pretrain(&self) -> Result<PretrainConfig> {
@@ -66,6 +72,13 @@ impl Options<'_> {
         })
     }
 
+    fn bench_train(&self) -> Result<()> {
+        let needed = |name| {
+            self.text(name).ok_or_else(|| Error::new(ErrorKind::BadSetting, format!("{name} is missing")).next(USAGE))
+        };
+        bench_train(needed("--model")?, Path::new(needed("--batches")?), self.value("--steps", 20)?)
+    }
+
     fn stories(&self) -> Result<()> {
         let language = self.arguments.get(1).map_or("es", String::as_str);
         let path = stories_folder(&home()?).join(format!("{language}.txt"));
@@ -82,7 +95,10 @@ impl Options<'_> {
 
 /// The project's folder: `AULA_HOME`, or the nearest one above that has `data/stories`.
 fn home() -> Result<PathBuf> {
-    let start = std::env::var_os("AULA_HOME").map(PathBuf::from).or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    let start =
+        std::env::var_os("AULA_HOME").map(PathBuf::from).or_else(|| std::env::current_dir().ok()).unwrap_or_default();
     let found = start.ancestors().find(|folder| stories_folder(folder).is_dir()).map(Path::to_path_buf);
-    found.ok_or_else(|| Error::new(ErrorKind::NotFound, "data/stories is not here").next("Run it inside the project's folder."))
+    found.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, "data/stories is not here").next("Run it inside the project's folder.")
+    })
 }

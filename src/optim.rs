@@ -69,7 +69,14 @@ impl AdamW {
         }
         let norm = gradient_norm(&found.iter().map(|(_, gradient)| gradient).collect::<Vec<_>>())?;
         if !norm.is_finite() {
-            return Err(Error::new(ErrorKind::Training, tr!("El gradiente dejó de ser un número en el paso {}.", "The gradient is no longer a number at step {}.", self.step + 1)));
+            return Err(Error::new(
+                ErrorKind::Training,
+                tr!(
+                    "El gradiente dejó de ser un número en el paso {}.",
+                    "The gradient is no longer a number at step {}.",
+                    self.step + 1
+                ),
+            ));
         }
         self.step += 1;
         let limit = self.config.max_grad_norm;

@@ -16,7 +16,13 @@ pub fn capped(wanted: usize, cap: usize, what_es: &str, what_en: &str) -> usize 
         return wanted;
     }
     let what = if crate::lang::spanish() { what_es } else { what_en };
-    println!("{}", tr!("(modo corto, AULA_SHORT: {cap} de {wanted} {what})", "(short preset, AULA_SHORT: {cap} of {wanted} {what})"));
+    println!(
+        "{}",
+        tr!(
+            "(modo corto, AULA_SHORT: {cap} de {wanted} {what})",
+            "(short preset, AULA_SHORT: {cap} of {wanted} {what})"
+        )
+    );
     cap
 }
 
@@ -57,7 +63,8 @@ pub fn processor() -> String {
 pub fn io_error(path: &Path, doing_es: &str, doing_en: &str, error: &io::Error) -> Error {
     let shown = path.display();
     let doing = if crate::lang::spanish() { doing_es } else { doing_en };
-    let what = Error::new(ErrorKind::System, tr!("No pude {doing} {shown}.", "I could not {doing} {shown}.")).why(error);
+    let what =
+        Error::new(ErrorKind::System, tr!("No pude {doing} {shown}.", "I could not {doing} {shown}.")).why(error);
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => what.next(tr!(
             "El disco está lleno: libera espacio y ejecuta la celda otra vez. Lo que había antes sigue entero.",
@@ -108,7 +115,11 @@ fn refuse_strangers(path: &Path, known: &[&str]) -> Result<()> {
     let shown = path.display();
     let next = tr!("Elige otro nombre.", "Choose another name.");
     if path.is_file() {
-        return Err(Error::new(ErrorKind::System, tr!("{shown} ya existe y es un archivo.", "{shown} exists and is a file.")).next(next));
+        return Err(Error::new(
+            ErrorKind::System,
+            tr!("{shown} ya existe y es un archivo.", "{shown} exists and is a file."),
+        )
+        .next(next));
     }
     let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -119,7 +130,10 @@ fn refuse_strangers(path: &Path, known: &[&str]) -> Result<()> {
     let list = strangers.join(", ");
     Err(Error::new(
         ErrorKind::System,
-        tr!("No escribo sobre la carpeta {shown}: tiene otras cosas ({list}).", "I will not write over the folder {shown}: it holds other things ({list})."),
+        tr!(
+            "No escribo sobre la carpeta {shown}: tiene otras cosas ({list}).",
+            "I will not write over the folder {shown}: it holds other things ({list})."
+        ),
     )
     .next(next))
 }

@@ -29,9 +29,12 @@ impl Tokenizer {
     /// Reads a `tokenizer.json`.
     pub fn read(path: &Path) -> Result<Self> {
         let inner = tokenizers::Tokenizer::from_file(path).map_err(|error| {
-            Error::new(ErrorKind::BadModel, tr!("No puedo leer el tokenizador {}.", "I cannot read the tokenizer {}.", path.display()))
-                .why(error)
-                .next(tr!("Descarga o guarda el modelo otra vez.", "Download or save the model again."))
+            Error::new(
+                ErrorKind::BadModel,
+                tr!("No puedo leer el tokenizador {}.", "I cannot read the tokenizer {}.", path.display()),
+            )
+            .why(error)
+            .next(tr!("Descarga o guarda el modelo otra vez.", "Download or save the model again."))
         })?;
         Ok(Self { inner })
     }
@@ -41,7 +44,8 @@ impl Tokenizer {
     /// Its special tokens are `<pad>` 0, `<s>` 1 (put before every text) and `</s>` 2.
     pub fn train(texts: &[String], vocab_size: usize) -> Result<Self> {
         let failed = |error: tokenizers::Error| {
-            Error::new(ErrorKind::BadData, tr!("El tokenizador no pudo aprender.", "The tokenizer could not learn.")).why(error)
+            Error::new(ErrorKind::BadData, tr!("El tokenizador no pudo aprender.", "The tokenizer could not learn."))
+                .why(error)
         };
         let special = |name: &str| AddedToken::from(name.to_string(), true);
         let mut trainer = BpeTrainer::builder()
@@ -95,7 +99,11 @@ impl Tokenizer {
     /// The text of ids, without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.inner.decode(ids, true).map_err(|error| {
-            Error::new(ErrorKind::BadData, tr!("No puedo volver a texto estos números.", "I cannot turn these numbers back into text.")).why(error)
+            Error::new(
+                ErrorKind::BadData,
+                tr!("No puedo volver a texto estos números.", "I cannot turn these numbers back into text."),
+            )
+            .why(error)
         })
     }
 
@@ -122,7 +130,8 @@ impl Tokenizer {
 }
 
 fn cannot_encode(error: tokenizers::Error) -> Error {
-    Error::new(ErrorKind::BadData, tr!("El tokenizador no pudo con un texto.", "The tokenizer failed on a text.")).why(error)
+    Error::new(ErrorKind::BadData, tr!("El tokenizador no pudo con un texto.", "The tokenizer failed on a text."))
+        .why(error)
 }
 
 impl Tokens {

@@ -75,7 +75,10 @@ impl TrainConfig {
         };
         must(self.epochs >= 1, format!("epochs = {} (1, 2, 3, ...)", self.epochs));
         must(self.batch_size >= 1, format!("batch_size = {} (1, 2, 4, ...)", self.batch_size));
-        must(self.learning_rate > 0.0 && self.learning_rate < 1.0, format!("learning_rate = {} (1e-5 ... 1e-2)", self.learning_rate));
+        must(
+            self.learning_rate > 0.0 && self.learning_rate < 1.0,
+            format!("learning_rate = {} (1e-5 ... 1e-2)", self.learning_rate),
+        );
         must((0.0..1.0).contains(&self.warmup_ratio), format!("warmup_ratio = {} (0.0 ... 0.5)", self.warmup_ratio));
         must(self.weight_decay >= 0.0, format!("weight_decay = {} (0.0 ... 0.1)", self.weight_decay));
         must(self.max_grad_norm >= 0.0, format!("max_grad_norm = {} (0.0 ... 5.0)", self.max_grad_norm));
@@ -83,8 +86,11 @@ impl TrainConfig {
             return Ok(());
         }
         let list = wrong.join("; ");
-        Err(Error::new(ErrorKind::BadSetting, tr!("TrainConfig tiene valores que no sirven: {list}.", "TrainConfig has values that do not work: {list}."))
-            .next(tr!("Entre paréntesis están los que sirven.", "Those that work are in parentheses.")))
+        Err(Error::new(
+            ErrorKind::BadSetting,
+            tr!("TrainConfig tiene valores que no sirven: {list}.", "TrainConfig has values that do not work: {list}."),
+        )
+        .next(tr!("Entre paréntesis están los que sirven.", "Those that work are in parentheses.")))
     }
 
     /// The optimizer's settings.
@@ -117,7 +123,14 @@ impl Score {
 impl std::fmt::Display for Score {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (loss, perplexity, tokens) = (self.loss, self.perplexity(), self.tokens);
-        write!(f, "{}", tr!("perplejidad {perplexity:.1} (pérdida {loss:.3}, {tokens} tokens)", "perplexity {perplexity:.1} (loss {loss:.3}, {tokens} tokens)"))
+        write!(
+            f,
+            "{}",
+            tr!(
+                "perplejidad {perplexity:.1} (pérdida {loss:.3}, {tokens} tokens)",
+                "perplexity {perplexity:.1} (loss {loss:.3}, {tokens} tokens)"
+            )
+        )
     }
 }
 
@@ -150,7 +163,12 @@ pub fn evaluate(model: &dyn Trainable, data: &Dataset) -> Result<Score> {
 ///
 /// Each core takes a part of the batch forward and back; the gradients are added before the step, so that it is the
 /// same step as that of the whole batch.
-pub fn train_step(model: &dyn Trainable, batch: &Batch, optimizer: &mut AdamW, learning_rate: f64) -> Result<(f64, f64)> {
+pub fn train_step(
+    model: &dyn Trainable,
+    batch: &Batch,
+    optimizer: &mut AdamW,
+    learning_rate: f64,
+) -> Result<(f64, f64)> {
     let counted = batch.counted().max(1) as f64;
     let shards = batch.shards(threads())?;
     let backward = |shard: &Batch| -> Result<(f64, GradStore)> {
@@ -167,12 +185,21 @@ pub fn train_step(model: &dyn Trainable, batch: &Batch, optimizer: &mut AdamW, l
     }
     let step = optimizer.steps() + 1;
     if !loss.is_finite() {
-        return Err(Error::new(ErrorKind::Training, tr!("La pérdida dejó de ser un número en el paso {step}.", "The loss is no longer a number at step {step}."))
-            .why(tr!("los pasos son demasiado grandes (learning_rate {learning_rate:.1e})", "the steps are too large (learning_rate {learning_rate:.1e})"))
-            .next(tr!(
-                "Carga el modelo otra vez y prueba con un learning_rate diez veces menor.",
-                "Load the model again and try a learning_rate ten times smaller."
-            )));
+        return Err(Error::new(
+            ErrorKind::Training,
+            tr!(
+                "La pérdida dejó de ser un número en el paso {step}.",
+                "The loss is no longer a number at step {step}."
+            ),
+        )
+        .why(tr!(
+            "los pasos son demasiado grandes (learning_rate {learning_rate:.1e})",
+            "the steps are too large (learning_rate {learning_rate:.1e})"
+        ))
+        .next(tr!(
+            "Carga el modelo otra vez y prueba con un learning_rate diez veces menor.",
+            "Load the model again and try a learning_rate ten times smaller."
+        )));
     }
     let norm = optimizer.step(&model.params(), &gradients, learning_rate)?;
     Ok((loss, norm))
@@ -190,7 +217,13 @@ pub fn fine_tune(model: &mut dyn Trainable, train: &Dataset, valid: &Dataset, co
     let mut optimizer = AdamW::new(config.optimizer());
     let mut history = start_history(model);
     let before = fingerprints(model)?;
-    let record = |epoch, step, train_loss, valid_loss| EpochRecord { epoch, step, train_loss, valid_loss, seconds: begin.elapsed().as_secs_f64() };
+    let record = |epoch, step, train_loss, valid_loss| EpochRecord {
+        epoch,
+        step,
+        train_loss,
+        valid_loss,
+        seconds: begin.elapsed().as_secs_f64(),
+    };
     history.epochs.push(record(0, 0, None, evaluate(model, valid)?.loss));
     let mut progress = Progress::start(&tr!("Entrenando", "Training"), total);
     let mut step = 0;
@@ -202,7 +235,8 @@ pub fn fine_tune(model: &mut dyn Trainable, train: &Dataset, valid: &Dataset, co
             }
             let batch = train.batch(&rows)?;
             // The rate of the first step would be zero; counting from one starts a step up the ramp.
-            let learning_rate = config.learning_rate * config.schedule.factor(step + usize::from(warmup > 0), warmup, total);
+            let learning_rate =
+                config.learning_rate * config.schedule.factor(step + usize::from(warmup > 0), warmup, total);
             let (loss, grad_norm) = train_step(model, &batch, &mut optimizer, learning_rate)?;
             step += 1;
             history.tokens += batch.counted();

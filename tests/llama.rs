@@ -29,8 +29,7 @@ fn ids(tensor: &Tensor) -> Vec<Vec<u32>> {
 }
 
 fn padded_batch(expected: &HashMap<String, Tensor>) -> Batch {
-    let lengths: Vec<u32> =
-        expected["lengths"].to_dtype(candle_core::DType::U32).unwrap().to_vec1().unwrap();
+    let lengths: Vec<u32> = expected["lengths"].to_dtype(candle_core::DType::U32).unwrap().to_vec1().unwrap();
     let rows = ids(&expected["input_ids"]);
     let rows: Vec<&[u32]> = rows.iter().zip(&lengths).map(|(row, n)| &row[..*n as usize]).collect();
     Batch::new(&rows).unwrap()
@@ -117,7 +116,8 @@ fn twenty_adamw_steps_follow_pytorch() {
 #[test]
 fn peft_adapters_give_pefts_logits_and_merged_equals_unmerged() {
     let (mut model, _) = load("llama");
-    let expected = candle_core::safetensors::load(fixture("llama-lora").join("expected.safetensors"), &Device::Cpu).unwrap();
+    let expected =
+        candle_core::safetensors::load(fixture("llama-lora").join("expected.safetensors"), &Device::Cpu).unwrap();
     let modules = vec!["q_proj".to_string(), "v_proj".to_string()];
     model.add_lora(&LoraConfig { rank: 4, alpha: 6.0, target_modules: modules, seed: 1 }).unwrap();
     let adapters = candle_core::safetensors::load(fixture("llama").join("lora.safetensors"), &Device::Cpu).unwrap();

@@ -27,6 +27,8 @@ fn environment(places: &Places, kernel: &mut Command) -> Result<()> {
         })?;
     kernel.env("EVCXR_CONFIG_DIR", places.kernel().join("config"));
     kernel.env("AULA_HOME", &places.root);
+    // evcxr asks for backtraces of panics; in the text of an error they only hide the message.
+    kernel.env("RUST_LIB_BACKTRACE", "0");
     kernel.env("RUST_SRC_PATH", standard::folder(places));
     // The cells are compiled in a folder of evcxr's own, with flags of ours.
     for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "EVCXR_TMPDIR"] {

@@ -26,6 +26,9 @@ pub fn main(places: &Places, port: Option<u16>, browser: bool) -> Result<()> {
         // Only the course's kernel is offered.
         .arg("--KernelSpecManager.ensure_native_kernel=False")
         .arg("--KernelSpecManager.allowed_kernelspecs=aula")
+        .arg("--MultiKernelManager.default_kernel_name=aula")
+        // No search for language servers: it starts npm, which writes into the home folder.
+        .arg("--LanguageServerManager.autodetect=False")
         .envs(places.jupyter_environment())
         .env("AULA_LANG", crate::say::language());
     if let Some(port) = port {

@@ -52,9 +52,18 @@ impl LlamaConfig {
     /// Reads the fields; a setting that this file does not do is an error that names it.
     pub fn read(config: &serde_json::Value) -> Result<Self> {
         let broken = |why: String| {
-            Error::new(ErrorKind::BadModel, tr!("config.json no describe un modelo llama que pueda leer.", "config.json does not describe a llama model that I can read."))
-                .why(why)
-                .next(tr!("Elige otro modelo, por ejemplo el que viene con el curso: \"cuentos\".", "Choose another model, for example the one that ships with the course: \"cuentos\"."))
+            Error::new(
+                ErrorKind::BadModel,
+                tr!(
+                    "config.json no describe un modelo llama que pueda leer.",
+                    "config.json does not describe a llama model that I can read."
+                ),
+            )
+            .why(why)
+            .next(tr!(
+                "Elige otro modelo, por ejemplo el que viene con el curso: \"cuentos\".",
+                "Choose another model, for example the one that ships with the course: \"cuentos\"."
+            ))
         };
         let mut read: Self = serde_json::from_value(config.clone()).map_err(|e| broken(e.to_string()))?;
         // transformers 5 writes the rotation's settings in an object of their own.
@@ -73,7 +82,11 @@ impl LlamaConfig {
             return Err(broken(format!("hidden_act = {act}")));
         }
         let (heads, kv_heads) = (read.num_attention_heads, read.kv_heads());
-        if heads == 0 || kv_heads == 0 || heads % kv_heads != 0 || (read.head_dim.is_none() && read.hidden_size % heads != 0) {
+        if heads == 0
+            || kv_heads == 0
+            || heads % kv_heads != 0
+            || (read.head_dim.is_none() && read.hidden_size % heads != 0)
+        {
             return Err(broken(format!(
                 "hidden_size = {}, num_attention_heads = {heads}, num_key_value_heads = {kv_heads}",
                 read.hidden_size
@@ -156,12 +169,22 @@ impl Llama {
             false => Some(w.matrix("lm_head.weight", c.vocab_size, d, std)?),
         };
         let rope = RopeTable::new(c.max_position_embeddings, c.head_dim(), c.rope_theta);
-        weights.finish(if config.tie_word_embeddings { &["rotary_emb.inv_freq", "lm_head.weight"] } else { &["rotary_emb.inv_freq"] })?;
+        weights.finish(if config.tie_word_embeddings {
+            &["rotary_emb.inv_freq", "lm_head.weight"]
+        } else {
+            &["rotary_emb.inv_freq"]
+        })?;
         Ok(Self { config, embed_tokens, layers, norm, lm_head, rope })
     }
 
     /// What attention adds to `x`, added. Shapes: x and normed (batch, time, hidden), result the same.
-    fn attend(&self, index: usize, x: &Tensor, normed: &Tensor, cache: Option<&mut KvCache>) -> candle_core::Result<Tensor> {
+    fn attend(
+        &self,
+        index: usize,
+        x: &Tensor,
+        normed: &Tensor,
+        cache: Option<&mut KvCache>,
+    ) -> candle_core::Result<Tensor> {
         let (layer, c) = (&self.layers[index], &self.config);
         let (batch, time, _) = x.dims3()?;
         let heads = |n: usize| (batch, time, n, c.head_dim());

@@ -77,7 +77,10 @@ pub fn decoder(config: &serde_json::Value, weights: Weights) -> Result<Box<dyn D
             let other = other.unwrap_or("?");
             Err(Error::new(
                 ErrorKind::BadModel,
-                tr!("No sé leer modelos de tipo {other:?} (model_type en config.json).", "I cannot read models of type {other:?} (model_type in config.json)."),
+                tr!(
+                    "No sé leer modelos de tipo {other:?} (model_type en config.json).",
+                    "I cannot read models of type {other:?} (model_type in config.json)."
+                ),
             )
             .next(tr!("Tipos que sé leer: llama.", "Types I can read: llama.")))
         }

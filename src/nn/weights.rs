@@ -84,7 +84,10 @@ impl Weights {
         let count = self.problems.len();
         Err(Error::new(
             ErrorKind::BadModel,
-            tr!("Los pesos no corresponden a config.json ({count} diferencias).", "The weights do not fit config.json ({count} differences)."),
+            tr!(
+                "Los pesos no corresponden a config.json ({count} diferencias).",
+                "The weights do not fit config.json ({count} differences)."
+            ),
         )
         .why(self.problems.join("\n    "))
         .next(tr!(

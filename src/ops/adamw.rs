@@ -86,7 +86,8 @@ pub fn gradient_norm(gradients: &[&Tensor]) -> Result<f64> {
         let gradient = gradient.contiguous()?;
         let guard = gradient.storage_and_layout();
         let values = cpu_floats(&guard, "gradient-norm")?;
-        let sums: Vec<f32> = values.par_chunks(BLOCK).map(|part| vectorized(|| sum2(part, part, |x, _| x * x))).collect();
+        let sums: Vec<f32> =
+            values.par_chunks(BLOCK).map(|part| vectorized(|| sum2(part, part, |x, _| x * x))).collect();
         total += sums.iter().map(|sum| f64::from(*sum)).sum::<f64>();
     }
     Ok(total.sqrt())

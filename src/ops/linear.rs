@@ -43,7 +43,12 @@ impl Linear {
     fn check(&self, x: &Tensor, weight: &Tensor) -> Result<()> {
         let (out, input) = weight.dims2()?;
         if input == 0 || x.elem_count() % input != 0 || x.elem_count() / input * out != self.shape.elem_count() {
-            candle_core::bail!("linear: input {:?}, weight {:?}, result {:?}", x.dims(), weight.dims(), self.shape.dims());
+            candle_core::bail!(
+                "linear: input {:?}, weight {:?}, result {:?}",
+                x.dims(),
+                weight.dims(),
+                self.shape.dims()
+            );
         }
         Ok(())
     }

@@ -39,7 +39,12 @@ impl RopeTable {
 pub fn rope(x: &Tensor, table: &RopeTable, offset: usize) -> Result<Tensor> {
     let (_, time, _, d) = x.dims4()?;
     if d != 2 * table.half || offset + time > table.positions() {
-        candle_core::bail!("rope: positions {offset} to {} of heads of {d}, the table has {} of {}", offset + time, table.positions(), 2 * table.half);
+        candle_core::bail!(
+            "rope: positions {offset} to {} of heads of {d}, the table has {} of {}",
+            offset + time,
+            table.positions(),
+            2 * table.half
+        );
     }
     x.contiguous()?.apply_op1(Rope { table: table.clone(), offset, sign: 1.0 })
 }

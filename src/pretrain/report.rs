@@ -104,7 +104,14 @@ fn sha256(path: &Path) -> Result<String> {
     Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn card(config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel, run: &Run, texts: &[Generation], seen: &Seen) -> Result<String> {
+fn card(
+    config: &PretrainConfig,
+    corpus: &Corpus,
+    model: &LanguageModel,
+    run: &Run,
+    texts: &[Generation],
+    seen: &Seen,
+) -> Result<String> {
     let (_, parameters) = model.count_parameters();
     let perplexity = |texts: &[String]| model.perplexity(&model.dataset(texts, config.window)?);
     let (generated, written) = (perplexity(&corpus.held_out(1000))?, perplexity(corpus.held_out_written())?);

@@ -9,11 +9,21 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) enum Node {
     Text(String),
     /// `{hero}`, `{^hero}` (capital), `{toy.where}`
-    Variable { name: String, field: Option<String>, capital: bool },
+    Variable {
+        name: String,
+        field: Option<String>,
+        capital: bool,
+    },
     /// `{hero:lo/la}`: by the variable's gender
-    Gender { name: String, options: Vec<Template> },
+    Gender {
+        name: String,
+        options: Vec<Template>,
+    },
     /// `{cause?a|b}`: by the option that the variable drew
-    Case { name: String, options: Vec<Template> },
+    Case {
+        name: String,
+        options: Vec<Template>,
+    },
     /// `(a|b|)`
     Choice(Vec<Template>),
     /// `<open>`
@@ -294,7 +304,12 @@ fn parse_until(text: &[char], at: &mut usize, stops: &[char]) -> std::result::Re
     Ok(nodes)
 }
 
-fn parse_options(text: &[char], at: &mut usize, between: char, end: char) -> std::result::Result<Vec<Template>, String> {
+fn parse_options(
+    text: &[char],
+    at: &mut usize,
+    between: char,
+    end: char,
+) -> std::result::Result<Vec<Template>, String> {
     let mut options = Vec::new();
     loop {
         options.push(parse_until(text, at, &[between, end])?);

@@ -306,12 +306,16 @@ cause = viento / perro
 
     #[test]
     fn an_article_before_a_vowel_becomes_an() {
-        assert_eq!(polish("a owl saw a unicorn. \"a apple!\" said the owl", true), "An owl saw a unicorn. \"An apple!\" said the owl");
+        assert_eq!(
+            polish("a owl saw a unicorn. \"a apple!\" said the owl", true),
+            "An owl saw a unicorn. \"An apple!\" said the owl"
+        );
     }
 
     #[test]
     fn every_mistake_is_listed_with_its_line() {
-        let error = StoryTeller::new("[plot p]\nx = nothing\n---\n{y} (a|b <z>", "es").map(|_| ()).unwrap_err().to_string();
+        let error =
+            StoryTeller::new("[plot p]\nx = nothing\n---\n{y} (a|b <z>", "es").map(|_| ()).unwrap_err().to_string();
         for part in ["4: missing ')'", "unknown table nothing"] {
             assert!(error.contains(part), "{error}");
         }

@@ -1,0 +1,147 @@
+//! What goes wrong at a learner's desk gets one clear message, and nothing is lost.
+
+use std::path::{Path, PathBuf};
+
+use aula::dataset::Dataset;
+use aula::language_model::{LanguageModel, LoraConfig};
+use aula::train::{fine_tune, TrainConfig};
+
+fn fixture() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/llama")
+}
+
+/// A copy of the tiny model that a test may break.
+fn copy() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        std::fs::copy(fixture().join(name), home.path().join(name)).unwrap();
+    }
+    home
+}
+
+fn load(folder: &Path) -> aula::error::Result<LanguageModel> {
+    LanguageModel::load(&folder.to_string_lossy())
+}
+
+/// The error of loading `folder`, which must say each of `parts` and what to do next.
+fn refuses(folder: &Path, parts: &[&str]) {
+    let Err(error) = load(folder) else { panic!("{} was loaded", folder.display()) };
+    let text = error.to_string();
+    assert!(text.starts_with("✗ ") && text.contains("→"), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+fn model_and_data() -> (LanguageModel, Dataset) {
+    let model = load(&fixture()).unwrap();
+    let texts: Vec<String> = (0..20).map(|i| format!("el gato come pan {i} the cat eats bread")).collect();
+    let data = model.dataset(&texts, 24).unwrap();
+    (model, data)
+}
+
+#[test]
+fn a_folder_that_is_no_model_lists_what_is_missing() {
+    let home = copy();
+    std::fs::remove_file(home.path().join("config.json")).unwrap();
+    std::fs::remove_file(home.path().join("model.safetensors")).unwrap();
+    refuses(home.path(), &["config.json", "model.safetensors"]);
+}
+
+#[test]
+fn weights_that_do_not_fit_are_all_listed() {
+    let home = copy();
+    let path = home.path().join("config.json");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let config = config.replace("\"intermediate_size\": 48", "\"intermediate_size\": 40");
+    let config = config.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
+    std::fs::write(&path, config).unwrap();
+    refuses(
+        home.path(),
+        &["model.layers.0.mlp.gate_proj.weight", "[48, 32]", "model.layers.2.self_attn.q_proj.weight"],
+    );
+}
+
+#[test]
+fn an_unknown_family_says_which_are_known() {
+    let home = copy();
+    let path = home.path().join("config.json");
+    let config =
+        std::fs::read_to_string(&path).unwrap().replace("\"model_type\": \"llama\"", "\"model_type\": \"mamba\"");
+    std::fs::write(&path, config).unwrap();
+    refuses(home.path(), &["mamba", "llama"]);
+}
+
+#[test]
+fn a_git_lfs_pointer_says_git_lfs_pull() {
+    let home = copy();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12345\n";
+    std::fs::write(home.path().join("model.safetensors"), pointer).unwrap();
+    refuses(home.path(), &["git lfs pull"]);
+}
+
+#[test]
+fn a_truncated_file_of_weights_is_told() {
+    let home = copy();
+    let path = home.path().join("model.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    refuses(home.path(), &["model.safetensors"]);
+}
+
+#[test]
+fn rows_without_text_and_a_single_row_are_told() {
+    let model = load(&fixture()).unwrap();
+    let empty = vec![String::new(), "  ".to_string()];
+    assert!(model.dataset(&empty, 24).unwrap_err().to_string().contains('2'));
+    let one = model.dataset(&["el gato come pan".to_string()], 24).unwrap();
+    assert!(one.split(0.9, 42).unwrap_err().to_string().contains("→"));
+}
+
+#[test]
+fn texts_longer_than_the_context_are_cut_and_counted() {
+    let model = load(&fixture()).unwrap();
+    let texts = vec!["el gato come pan ".repeat(100), "el gato".to_string()];
+    let data = model.dataset(&texts, 1000).unwrap();
+    assert_eq!(data.cut(), 1);
+    assert_eq!(data.example(0).unwrap().len(), 64, "the model's own limit");
+}
+
+#[test]
+fn settings_outside_their_values_are_named_and_nothing_moves() {
+    let (mut model, data) = model_and_data();
+    let config = TrainConfig { learning_rate: -1.0, batch_size: 0, ..TrainConfig::default() };
+    let error = fine_tune(&mut model, &data, &data, &config).unwrap_err().to_string();
+    assert!(error.contains("learning_rate = -1") && error.contains("batch_size = 0"), "{error}");
+    let config = LoraConfig { target_modules: vec!["c_attn".into()], ..LoraConfig::default() };
+    let error = model.add_lora(&config).unwrap_err().to_string();
+    assert!(error.contains("c_attn") && error.contains("q_proj"), "{error}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_with_advice() {
+    let (mut model, data) = model_and_data();
+    {
+        use aula::train::Trainable;
+        let norm = model.params().into_iter().find(|param| param.name == "model.norm.weight").unwrap();
+        norm.set(&(norm.var().as_detached_tensor() * f64::NAN).unwrap()).unwrap();
+    }
+    let error = fine_tune(&mut model, &data, &data, &TrainConfig::default()).unwrap_err().to_string();
+    assert!(error.contains("learning_rate") && error.contains("→"), "{error}");
+}
+
+#[test]
+fn the_same_seed_repeats_a_training_exactly_and_every_tensor_moves() {
+    let run = |seed| {
+        let (mut model, data) = model_and_data();
+        let (train, valid) = data.split(0.8, 1).unwrap();
+        let config = TrainConfig { seed, batch_size: 4, learning_rate: 1e-2, ..TrainConfig::default() };
+        let history = fine_tune(&mut model, &train, &valid, &config).unwrap();
+        assert_eq!((history.moved, history.trainable), (20, 20));
+        let (before, after) = history.perplexities();
+        assert!(after < before, "perplexity {before} to {after}");
+        history.steps.iter().map(|record| record.loss.to_bits()).collect::<Vec<_>>()
+    };
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}

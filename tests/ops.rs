@@ -1,0 +1,199 @@
+//! Every op of `src/ops` against finite differences and against the same formula written with candle's basic ops.
+
+use aula::ops::{self, RopeTable, Wanted, IGNORE};
+use aula::rng::Rng;
+use candle_core::{DType, Device, Result, Tensor, Var, D};
+
+fn random(shape: &[usize], seed: u64) -> Var {
+    let count = shape.iter().product();
+    let values = Rng::new(seed).normals(count, 0.8);
+    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// A scalar that weighs every number of `y` differently, so that no error hides in a sum.
+fn weigh(y: &Tensor) -> Result<Tensor> {
+    let weights = random(y.dims(), 99);
+    (y * weights.as_tensor())?.sum_all()
+}
+
+/// Gradients of `weigh(f())` for each variable.
+fn gradients(vars: &[&Var], f: &dyn Fn() -> Result<Tensor>) -> Vec<Vec<f64>> {
+    let store = weigh(&f().unwrap()).unwrap().backward().unwrap();
+    vars.iter().map(|var| numbers(store.get(var).expect("a gradient"))).collect()
+}
+
+fn close(name: &str, mine: &[f64], theirs: &[f64], tolerance: f64) {
+    let scale = theirs.iter().fold(1e-3f64, |m, x| m.max(x.abs()));
+    for (i, (a, b)) in mine.iter().zip(theirs).enumerate() {
+        assert!((a - b).abs() < tolerance * scale, "{name}[{i}]: {a} against {b}");
+    }
+    assert_eq!(mine.len(), theirs.len(), "{name}");
+}
+
+/// Checks value and gradients of `fused` against `composite`, and the gradients against central differences.
+fn check(name: &str, vars: &[&Var], fused: &dyn Fn() -> Result<Tensor>, composite: &dyn Fn() -> Result<Tensor>) {
+    close(name, &numbers(&fused().unwrap()), &numbers(&composite().unwrap()), 1e-5);
+    let mine = gradients(vars, fused);
+    for (i, (mine, theirs)) in mine.iter().zip(gradients(vars, composite)).enumerate() {
+        close(&format!("{name}: gradient {i} against the composite form"), mine, &theirs, 1e-4);
+    }
+    for (var, mine) in vars.iter().zip(&mine) {
+        close(&format!("{name}: against finite differences"), mine, &differences(var, fused), 2e-2);
+    }
+}
+
+/// Central differences, one number at a time.
+fn differences(var: &Var, f: &dyn Fn() -> Result<Tensor>) -> Vec<f64> {
+    let step = 1e-2f64;
+    let original = numbers(var);
+    let at = |i: usize, delta: f64| {
+        let mut values: Vec<f32> = original.iter().map(|x| *x as f32).collect();
+        values[i] += delta as f32;
+        var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
+        numbers(&weigh(&f().unwrap()).unwrap())[0]
+    };
+    let all = (0..original.len()).map(|i| (at(i, step) - at(i, -step)) / (2.0 * step)).collect();
+    at(0, 0.0);
+    all
+}
+
+#[test]
+fn linear_is_x_times_w_transposed() {
+    let (x, w) = (random(&[2, 3, 5], 1), random(&[4, 5], 2));
+    let composite = || x.flatten(0, 1)?.matmul(&w.t()?)?.reshape((2, 3, 4));
+    check("linear", &[&x, &w], &|| ops::linear(&x, &w, true), &composite);
+}
+
+#[test]
+fn linear_add_adds_to_its_residual() {
+    let (x, w, r) = (random(&[3, 5], 1), random(&[4, 5], 2), random(&[3, 4], 3));
+    let composite = || x.matmul(&w.t()?)? + r.as_tensor();
+    check("linear_add", &[&x, &w, &r], &|| ops::linear_add(&x, &w, &r, true), &composite);
+}
+
+#[test]
+fn linear_is_right_on_a_strided_input() {
+    // candle's own Linear is wrong here on the CPU.
+    let (x, w) = (random(&[2, 5, 3], 1), random(&[4, 5], 2));
+    let fused = || ops::linear(&x.transpose(1, 2)?, &w, true);
+    let composite = || x.transpose(1, 2)?.contiguous()?.flatten(0, 1)?.matmul(&w.t()?)?.reshape((2, 3, 4));
+    check("strided linear", &[&x, &w], &fused, &composite);
+}
+
+#[test]
+fn a_frozen_linear_gives_no_gradient_for_its_weight() {
+    let (x, w) = (random(&[3, 5], 1), random(&[4, 5], 2));
+    let store = ops::linear(&x, &w, false).unwrap().sum_all().unwrap().backward().unwrap();
+    assert!(store.get(&w).is_none());
+    let full = ops::linear(&x, &w, true).unwrap().sum_all().unwrap().backward().unwrap();
+    assert_eq!(numbers(store.get(&x).unwrap()), numbers(full.get(&x).unwrap()));
+}
+
+#[test]
+fn rms_norm_divides_by_the_root_mean_square() {
+    let (x, w) = (random(&[70, 20], 1), random(&[20], 2));
+    let composite = || {
+        let mean = x.sqr()?.mean_keepdim(D::Minus1)?;
+        x.broadcast_div(&(mean + 1e-5)?.sqrt()?)?.broadcast_mul(&w)
+    };
+    check("rms_norm", &[&x, &w], &|| ops::rms_norm(&x, &w, 1e-5), &composite);
+}
+
+#[test]
+fn swiglu_gates_with_silu() {
+    let (g, u) = (random(&[3, 37], 1), random(&[3, 37], 2));
+    check("swiglu", &[&g, &u], &|| ops::swiglu(&g, &u), &|| g.silu()? * u.as_tensor());
+}
+
+#[test]
+fn rope_turns_pairs_by_their_positions_angle() {
+    let x = random(&[2, 5, 3, 8], 1);
+    let table = RopeTable::new(16, 8, 100.0);
+    let composite = || {
+        let angle = |p: usize, i: usize| (p + 2) as f32 / 100f32.powf(2.0 * i as f32 / 8.0);
+        let angles: Vec<f32> = (0..5).flat_map(|p| (0..4).map(move |i| angle(p, i))).collect();
+        let angles = Tensor::from_vec(angles, (1, 5, 1, 4), &Device::Cpu)?;
+        let (cos, sin) = (angles.cos()?, angles.sin()?);
+        let (a, b) = (x.narrow(3, 0, 4)?, x.narrow(3, 4, 4)?);
+        let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
+        let second = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
+        Tensor::cat(&[first, second], 3)
+    };
+    check("rope", &[&x], &|| ops::rope(&x, &table, 2), &composite);
+    assert!(ops::rope(&x, &table, 12).is_err(), "positions past the table");
+}
+
+/// Attention with the whole matrix of weights. Shapes as in `ops::attention`.
+fn composite_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+    let (batch, time, heads, d) = q.dims4()?;
+    let (_, keys, kv_heads, _) = k.dims4()?;
+    let repeat = |x: &Tensor| {
+        let x = x.unsqueeze(3)?.broadcast_as((batch, keys, kv_heads, heads / kv_heads, d))?;
+        x.reshape((batch, keys, heads, d))?.transpose(1, 2)?.contiguous()
+    };
+    let (q, k, v) = (q.transpose(1, 2)?.contiguous()?, repeat(k)?, repeat(v)?);
+    let scores = (q.matmul(&k.t()?)? / (d as f64).sqrt())?;
+    let see = |i: usize, j: usize| if j <= i + keys - time { 0f32 } else { -1e9 };
+    let mask: Vec<f32> = (0..time).flat_map(|i| (0..keys).map(move |j| see(i, j))).collect();
+    let scores = scores.broadcast_add(&Tensor::from_vec(mask, (1, 1, time, keys), &Device::Cpu)?)?;
+    let weights = (scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach()))?.exp()?;
+    let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
+    weights.matmul(&v)?.transpose(1, 2)?.contiguous()
+}
+
+#[test]
+fn attention_equals_softmax_of_scores_times_values() {
+    let (q, k, v) = (random(&[2, 5, 4, 6], 1), random(&[2, 5, 2, 6], 2), random(&[2, 5, 2, 6], 3));
+    check("attention", &[&q, &k, &v], &|| ops::attention(&q, &k, &v), &|| composite_attention(&q, &k, &v));
+}
+
+#[test]
+fn attention_with_a_past_and_over_several_blocks() {
+    let (q, k, v) = (random(&[1, 3, 2, 4], 1), random(&[1, 7, 1, 4], 2), random(&[1, 7, 1, 4], 3));
+    check("attention after a past", &[&q, &k, &v], &|| ops::attention(&q, &k, &v), &|| composite_attention(&q, &k, &v));
+    let (q, k, v) = (random(&[1, 150, 2, 8], 1), random(&[1, 150, 2, 8], 2), random(&[1, 150, 2, 8], 3));
+    let vars = [&q, &k, &v];
+    let mine = gradients(&vars, &|| ops::attention(&q, &k, &v));
+    for (mine, theirs) in mine.iter().zip(gradients(&vars, &|| composite_attention(&q, &k, &v))) {
+        close("attention over blocks", mine, &theirs, 1e-4);
+    }
+}
+
+#[test]
+fn linear_cross_entropy_is_the_mean_over_labelled_positions() {
+    let (h, w) = (random(&[6, 5], 1), random(&[9, 5], 2));
+    let labels = [3, IGNORE, 0, 8, IGNORE, 3];
+    let wanted = Wanted { hidden: true, weight: true };
+    let composite = || {
+        let kept = Tensor::new(&[0u32, 2, 3, 5], &Device::Cpu)?;
+        let logits = h.index_select(&kept, 0)?.matmul(&w.t()?)?;
+        candle_nn::loss::cross_entropy(&logits, &Tensor::new(&[3u32, 0, 8, 3], &Device::Cpu)?)
+    };
+    check("linear_cross_entropy", &[&h, &w], &|| ops::linear_cross_entropy(&h, &w, &labels, wanted), &composite);
+    let none = ops::linear_cross_entropy(&h, &w, &[IGNORE; 6], wanted).unwrap();
+    assert_eq!(numbers(&none), [0.0], "no label, no loss");
+    assert!(ops::linear_cross_entropy(&h, &w, &[9; 6], wanted).is_err(), "a label past the vocabulary");
+}
+
+#[test]
+fn linear_cross_entropy_over_many_chunks_equals_one() {
+    // 3,000 rows of 1,000 logits pass the chunk of a million.
+    let (h, w) = (random(&[3000, 4], 1), random(&[1000, 4], 2));
+    let labels: Vec<u32> = (0..3000).map(|i| if i % 7 == 0 { IGNORE } else { (i * 31 % 1000) as u32 }).collect();
+    let kept: Vec<u32> = (0..3000).filter(|i| i % 7 != 0).collect();
+    let targets: Vec<u32> = kept.iter().map(|i| labels[*i as usize]).collect();
+    let mine = || ops::linear_cross_entropy(&h, &w, &labels, Wanted { hidden: true, weight: true });
+    let theirs = || {
+        let kept = Tensor::from_slice(&kept, kept.len(), &Device::Cpu)?;
+        let logits = h.index_select(&kept, 0)?.matmul(&w.t()?)?;
+        candle_nn::loss::cross_entropy(&logits, &Tensor::from_slice(&targets, targets.len(), &Device::Cpu)?)
+    };
+    close("loss", &numbers(&mine().unwrap()), &numbers(&theirs().unwrap()), 1e-5);
+    for (mine, theirs) in gradients(&[&h, &w], &mine).iter().zip(gradients(&[&h, &w], &theirs)) {
+        close("gradient", mine, &theirs, 1e-3);
+    }
+}
