@@ -4,7 +4,7 @@ use candle_core::{Tensor, D};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::rng::Rng;
-use crate::show::{display_html, escape};
+use crate::show::{display, escape};
 
 /// Settings of generation.
 #[derive(Clone, Debug)]
@@ -150,8 +150,8 @@ impl Generation {
 
     /// Shows the text, the prompt in bold.
     pub fn evcxr_display(&self) {
-        display_html(&format!("<p style=\"max-width:48em;line-height:1.5\">{}</p>", self.html()));
-        println!("{self}");
+        let html = format!("<p style=\"max-width:48em;line-height:1.5\">{}</p>", self.html());
+        display(&html, &self.to_string());
     }
 }
 
@@ -192,10 +192,9 @@ impl Comparison {
         };
         let rows = self.rows.iter().map(|row| format!("<tr>{}</tr>", row.iter().map(cell).collect::<String>()));
         let head: String = headers.iter().map(|name| format!("<th style=\"text-align:left\">{name}</th>")).collect();
-        display_html(&format!(
-            "<table><thead><tr>{head}</tr></thead><tbody>{}</tbody></table>",
-            rows.collect::<String>()
-        ));
+        let body: String = rows.collect();
+        let html = format!("<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>");
+        display(&html, &self.to_string());
     }
 }
 

@@ -28,6 +28,11 @@ fn main() -> std::process::ExitCode {
 
 fn command(arguments: &[String]) -> Result<()> {
     let options = Options { arguments };
+    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+        println!("{USAGE}");
+        return Ok(());
+    }
+    options.only_known()?;
     match arguments.first().map(String::as_str) {
         Some("pretrain") => pretrain(&options.pretrain()?),
         Some("stories") => options.stories(),
@@ -41,7 +46,21 @@ struct Options<'a> {
     arguments: &'a [String],
 }
 
+/// Every option of every command; each takes a value.
+const KNOWN: &[&str] = &[
+    "--out", "--checkpoint", "--steps", "--hidden", "--layers", "--batch", "--rate", "--seed", "--count", "--plot", "--model",
+    "--batches",
+];
+
 impl Options<'_> {
+    /// A mistyped option is an error, not a run with the default.
+    fn only_known(&self) -> Result<()> {
+        match self.arguments.iter().find(|argument| argument.starts_with("--") && !KNOWN.contains(&argument.as_str())) {
+            Some(unknown) => Err(Error::new(ErrorKind::BadSetting, format!("{unknown}: there is no such option")).next(USAGE)),
+            None => Ok(()),
+        }
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         let at = self.arguments.iter().position(|argument| argument == name)?;
         self.arguments.get(at + 1).map(String::as_str)

@@ -8,7 +8,7 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, TokenizerBuilder};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::show::{display_html, escape};
+use crate::show::{display, escape};
 
 /// A model's tokenizer, from its `tokenizer.json`.
 #[derive(Clone, Debug)]
@@ -148,8 +148,7 @@ impl Tokens {
             ));
         }
         html.push_str("</div>");
-        display_html(&html);
-        println!("{self}");
+        display(&html, &self.to_string());
     }
 }
 

@@ -4,12 +4,13 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import time
 
 from jupyter_client.manager import start_new_kernel
 
-SPANISH = os.environ.get("AULA_LANG") == "es"
+SPANISH = os.environ.get("AULA_SAY") == "es"
 CACHES = "/proc/sys/vm/drop_caches"
 
 # What learners type: a value, text, a loop, a function, the library's own error type.
@@ -73,7 +74,10 @@ def measure(cells, cold):
     if cold:
         drop_caches()
     begin = time.monotonic()
-    manager, client = start_new_kernel(kernel_name="aula", startup_timeout=600)
+    # evcxr tells on its own output what it does.
+    manager, client = start_new_kernel(
+        kernel_name="aula", startup_timeout=600, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         ready = time.monotonic() - begin
         execute(client, "1 + 1")

@@ -35,7 +35,7 @@ pub fn main(places: &Places, options: &Options) -> Result<u8> {
         .args(["-I", "-c", BENCH_PY])
         .args(["--cells", &options.cells.to_string(), "--starts", &options.starts.to_string()])
         .envs(places.jupyter_environment())
-        .env("AULA_LANG", crate::say::language());
+        .env("AULA_SAY", crate::say::language());
     if let Some(file) = &options.json {
         bench.arg("--json").arg(std::path::absolute(file).unwrap_or_else(|_| file.clone()));
     }

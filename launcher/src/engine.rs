@@ -10,6 +10,6 @@ use std::ffi::OsString;
 pub fn main(places: &Places, subcommand: &[&str], arguments: &[OsString]) -> Result<()> {
     let mut engine = process::command(library::ensure_engine(places)?);
     engine.args(subcommand).args(arguments).env("AULA_HOME", &places.root);
-    process::tune_memory(&mut engine);
+    process::tune(&mut engine);
     Err(process::replace(engine))
 }

@@ -8,12 +8,14 @@ use crate::setup::{kernel_files, standard};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Becomes the kernel; returns only when it cannot be started.
 pub fn main(places: &Places, connection_file: &Path) -> Result<()> {
     let mut kernel = process::command(places.evcxr());
     kernel.arg("--control_file").arg(connection_file);
+    // What evcxr tells about its configuration would stand in the terminal of JupyterLab; errors still do.
+    kernel.stdout(Stdio::null());
     environment(places, &mut kernel)?;
     Err(process::replace(kernel))
 }
@@ -42,7 +44,7 @@ fn environment(places: &Places, kernel: &mut Command) -> Result<()> {
     if std::env::temp_dir().to_string_lossy().contains(' ') {
         kernel.env("TMPDIR", "/tmp");
     }
-    process::tune_memory(kernel);
+    process::tune(kernel);
     Ok(())
 }
 

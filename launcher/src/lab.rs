@@ -29,8 +29,7 @@ pub fn main(places: &Places, port: Option<u16>, browser: bool) -> Result<()> {
         .arg("--MultiKernelManager.default_kernel_name=aula")
         // No search for language servers: it starts npm, which writes into the home folder.
         .arg("--LanguageServerManager.autodetect=False")
-        .envs(places.jupyter_environment())
-        .env("AULA_LANG", crate::say::language());
+        .envs(places.jupyter_environment());
     if let Some(port) = port {
         lab.arg(format!("--ServerApp.port={port}"));
     }

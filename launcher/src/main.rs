@@ -3,8 +3,6 @@
 //! It is a small program of its own so that it runs before, and without, the library's many crates. What needs the
 //! library is handed over to `aula-engine`.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-
 #[cfg(not(unix))]
 compile_error!("on Windows the course runs in WSL2 (https://learn.microsoft.com/windows/wsl/install)");
 

@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// glibc's allocator, told to keep what it got: training otherwise spends most of its time in page faults, on threads
-/// above all. The measurements are in `docs/`; other C libraries ignore the variable.
+/// above all (`docs/results.md`); other C libraries ignore the variable.
 const GLIBC_TUNABLES: &str = "glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=4294967296:\
 glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456:glibc.malloc.hugetlb=1";
 
@@ -35,10 +35,13 @@ pub fn cargo(places: &Places) -> Command {
     command
 }
 
-/// Adds the allocator's settings, unless the person chose their own.
-pub fn tune_memory(command: &mut Command) {
-    if std::env::var_os("GLIBC_TUNABLES").is_none() {
-        command.env("GLIBC_TUNABLES", GLIBC_TUNABLES);
+/// Adds the settings that training is quick with, unless the person chose their own.
+pub fn tune(command: &mut Command) {
+    // The library gives each core a part of the batch; candle's own pool would have them wait for each other.
+    for (name, value) in [("GLIBC_TUNABLES", GLIBC_TUNABLES), ("CANDLE_NUM_THREADS", "1")] {
+        if std::env::var_os(name).is_none() {
+            command.env(name, value);
+        }
     }
 }
 

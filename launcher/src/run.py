@@ -17,7 +17,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-SPANISH = os.environ.get("AULA_LANG") == "es"
+SPANISH = os.environ.get("AULA_SAY") == "es"
 MARK = f"aula-failed-{uuid.uuid4().hex}"
 WAYS = {"panic": "panic", "error": "?"}
 

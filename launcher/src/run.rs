@@ -80,7 +80,7 @@ fn runner(places: &Places, notebook: &Path, timeout: u64) -> Result<Command> {
         .arg("--timeout")
         .arg(timeout.to_string())
         .envs(places.jupyter_environment())
-        .env("AULA_LANG", crate::say::language());
+        .env("AULA_SAY", crate::say::language());
     Ok(command)
 }
 

@@ -13,11 +13,15 @@ pub mod toolchain;
 use crate::paths::Places;
 use crate::problem::{Check, Problem, Result};
 use crate::say;
+use crate::state;
 use std::process::Command;
 
 /// Sets everything up and gives one line per thing that was checked.
 pub fn run(places: &Places) -> Result<Vec<Check>> {
     check_place(places)?;
+    for folder in [places.state(), places.kernel(), places.aula.join("bin")] {
+        state::sweep(&folder);
+    }
     let mut checks = vec![toolchain::rust(places), toolchain::c_compiler()];
     if python::is_ready(places) {
         // Python made its environment once; nothing more is asked of it.

@@ -3,6 +3,7 @@
 use crate::problem::{Problem, Result};
 use crate::say;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// FNV-1a, 64 bits: enough to notice a change, and the same on every machine and in every version of Rust.
 pub fn hash(parts: &[&[u8]]) -> String {
@@ -55,6 +56,21 @@ pub fn replace_folder(fresh: &Path, target: &Path) -> Result<()> {
         std::fs::remove_dir_all(target).map_err(wrap)?;
     }
     std::fs::rename(fresh, target).map_err(wrap)
+}
+
+/// Removes what an interrupted set-up left unfinished in `folder`, an hour ago or more.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let old = std::fs::metadata(&path)
+            .and_then(|meta| meta.modified())
+            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)));
+        if old && path.extension().is_some_and(|end| end == "part") {
+            // Only space on the disk is lost if this fails.
+            let _ = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        }
+    }
 }
 
 /// The problem of a file or folder that cannot be written.

@@ -32,15 +32,19 @@ pub(super) fn finish(config: &PretrainConfig, corpus: &Corpus, model: &LanguageM
     Ok(())
 }
 
-/// Texts that start from nothing, seeds 1 to [`COPY_TEXTS`].
+/// How the samples begin, by turns.
+const PROMPTS: [&str; 4] = ["Había una vez", "Once upon a time", "Un día", "One day"];
+
+/// Texts of seeds 1 to [`COPY_TEXTS`].
 fn samples(model: &LanguageModel) -> Result<Vec<Generation>> {
     let settings = |seed| GenerateConfig { seed, max_tokens: 80, ..GenerateConfig::default() };
-    (1..=COPY_TEXTS).map(|seed| model.generate("", &settings(seed))).collect()
+    let prompt = |seed: u64| PROMPTS[(seed as usize - 1) % PROMPTS.len()];
+    (1..=COPY_TEXTS).map(|seed| model.generate(prompt(seed), &settings(seed))).collect()
 }
 
 fn samples_page(texts: &[Generation]) -> String {
     let mut page = String::from(
-        "# Twenty samples, unedited\n\nAn empty prompt, at most 80 tokens, the default settings, seeds 1 to 20. \
+        "# Twenty samples, unedited\n\nFour beginnings by turns, at most 80 tokens, the default settings, seeds 1 to 20. \
          \"…\" marks a text that did not end by itself.\n",
     );
     for (i, text) in texts.iter().enumerate() {
