@@ -26,6 +26,16 @@ pub fn capped(wanted: usize, cap: usize, what_es: &str, what_en: &str) -> usize 
     cap
 }
 
+/// What the kernel runs before the first cell: a panic then tells its message and place, without a page of backtrace.
+pub fn start_notebook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload().downcast_ref::<&str>().map(|text| text.to_string());
+        let message = message.or_else(|| panic.payload().downcast_ref::<String>().cloned()).unwrap_or_default();
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("{}", tr!("✗ El código entró en pánico: {message}\n  en {place}", "✗ The code panicked: {message}\n  at {place}"));
+    }));
+}
+
 /// How many threads computations use.
 pub fn threads() -> usize {
     rayon::current_num_threads()

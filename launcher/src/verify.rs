@@ -78,7 +78,7 @@ pub fn main(places: &Places, full: bool) -> Result<u8> {
             let lines: Vec<String> = checks.iter().map(ToString::to_string).collect();
             let detail = if good { String::new() } else { lines.join("\n") };
             tally.step("aula setup", good, start.elapsed(), &detail);
-            for path in pairs {
+            for path in kernel_notebooks(places).into_iter().chain(pairs) {
                 notebook(places, &path, full, &mut tally);
             }
         }
@@ -111,6 +111,21 @@ fn static_checks(places: &Places, tally: &mut Tally) -> Vec<PathBuf> {
         paths.extend(pair.en);
     }
     paths
+}
+
+/// The notebooks that test the kernel itself.
+fn kernel_notebooks(places: &Places) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(places.root.join("tests/notebooks")).into_iter().flatten().flatten();
+    let notebooks = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "ipynb"));
+    let mut notebooks: Vec<PathBuf> = notebooks.collect();
+    notebooks.sort();
+    notebooks
+}
+
+/// What a notebook that must fail has to say as it does: `aula.fails_with` in its metadata.
+fn fails_with(path: &Path) -> Option<String> {
+    let notebook: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    notebook["metadata"]["aula"]["fails_with"].as_str().map(str::to_owned)
 }
 
 /// Cargo's tests: its own counts are added, and its end is a step of its own only when it does not agree with them.
@@ -172,7 +187,10 @@ fn notebook(places: &Places, path: &Path, full: bool, tally: &mut Tally) {
     }
     match progress::run(&shown, &mut command, None, progress::show_lines) {
         Ok(ended) => {
-            let good = ended.status.success();
+            let good = match fails_with(path) {
+                Some(words) => !ended.status.success() && ended.tail.iter().any(|line| line.contains(&words)),
+                None => ended.status.success(),
+            };
             let most = SHORT_LIMIT.as_secs();
             let detail = if !good {
                 ended.tail.join("\n")

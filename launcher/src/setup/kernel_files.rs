@@ -131,7 +131,7 @@ fn write_configuration(places: &Places, shared_object: &Path, target: &Path) -> 
 }
 
 /// What every notebook can use without asking.
-const PRELUDE: &str = "use aula::prelude::*;\n";
+const PRELUDE: &str = "use aula::prelude::*;\naula::sys::start_notebook();\n";
 
 fn flag(name: &str, path: &Path) -> OsString {
     let mut flag = OsString::from(name);
