@@ -201,13 +201,13 @@ impl Dataset {
         let mut sorted: Vec<f64> = self.lengths.iter().map(|length| *length as f64).collect();
         sorted.sort_by(f64::total_cmp);
         let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
-        let mark = |name: &str, share: f64| (format!("{name} {}", at(share)), at(share));
+        let mark = |name: &str, share: f64| (format!("{name}: {}", at(share)), at(share));
         let marks = [
             mark("25 %", 0.25),
             mark("50 %", 0.5),
             mark("75 %", 0.75),
-            (tr!("máximo {}", "maximum {}", at(1.0)), at(1.0)),
-            (tr!("corte {}", "cut {}", self.max_tokens), self.max_tokens as f64),
+            (tr!("máximo: {}", "maximum: {}", at(1.0)), at(1.0)),
+            (tr!("corte: {}", "cut: {}", self.max_tokens), self.max_tokens as f64),
         ];
         let marks = &marks[..if self.cut() > 0 { 5 } else { 4 }];
         histogram(&tr!("Largo de los textos", "Length of the texts"), "tokens", &tr!("textos", "texts"), &sorted, marks)
