@@ -83,10 +83,10 @@ impl Options<'_> {
             hidden_size: self.value("--hidden", 128)?,
             layers: self.value("--layers", 4)?,
             vocab_size: 4096,
-            window: 256,
-            batch_size: self.value("--batch", 16)?,
-            steps: self.value("--steps", 5000)?,
-            learning_rate: self.value("--rate", 4e-3)?,
+            max_tokens: 128,
+            batch_size: self.value("--batch", 80)?,
+            steps: self.value("--steps", 2800)?,
+            learning_rate: self.value("--rate", 2e-3)?,
             seed: self.value("--seed", 42)?,
         })
     }

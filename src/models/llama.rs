@@ -147,7 +147,9 @@ impl Llama {
         // The projections that write into the residual stream start smaller, so that its size does not grow with depth.
         let std_out = std / (2.0 * c.num_hidden_layers as f32).sqrt();
         let (d, q, kv) = (c.hidden_size, c.num_attention_heads * c.head_dim(), c.kv_heads() * c.head_dim());
-        let embed_tokens = w.matrix("model.embed_tokens.weight", c.vocab_size, d, std)?;
+        // Rows of length one: were they short, what rare tokens have in common would drown what tells them apart, and
+        // the model would not learn to repeat a name.
+        let embed_tokens = w.matrix("model.embed_tokens.weight", c.vocab_size, d, (d as f32).sqrt().recip())?;
         let mut layers = Vec::new();
         for i in 0..c.num_hidden_layers {
             let at = |name: &str| format!("model.layers.{i}.{name}");

@@ -46,10 +46,10 @@ impl Corpus {
         Ok(Self { tellers, written, held_out_written })
     }
 
-    /// Story number `index` of training: every other one Spanish, some of them hand-written.
+    /// Story number `index` of training: Spanish or English by chance, some of them hand-written.
     pub fn story(&self, index: u64) -> String {
-        let language = (index % 2) as usize;
         let mut rng = Rng::stream(TRAIN + 100, index);
+        let language = rng.below(2);
         match rng.below(WRITTEN_EVERY) {
             0 if !self.written[language].is_empty() => {
                 self.written[language][rng.below(self.written[language].len())].clone()
@@ -76,20 +76,22 @@ impl Corpus {
         Tokenizer::train(&texts, vocab_size)
     }
 
-    /// Window number `index`: whole stories one after another, each between `<s>` and `</s>`, cut at `tokens`.
+    /// Row number `index` of training, at most `tokens` long: a story between `<s>` and `</s>`; one row in eight holds
+    /// two, so that the model reads on past the length of one.
     ///
-    /// Each window has story numbers of its own, so that any window can be made without those before it.
-    pub fn window(&self, index: u64, tokens: usize, tokenizer: &Tokenizer, eos: u32) -> Result<Vec<u32>> {
-        let per_window = (tokens / 16) as u64;
-        let mut ids = Vec::with_capacity(tokens + 80);
-        for number in 0..per_window {
-            ids.extend(tokenizer.encode(&self.story(index * per_window + number))?);
+    /// Each row has two story numbers of its own, so that any row can be made without those before it.
+    pub fn row(&self, index: u64, tokens: usize, tokenizer: &Tokenizer, eos: u32) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        for number in self.stories_of(index) {
+            ids.extend(tokenizer.encode(&self.story(number))?);
             ids.push(eos);
-            if ids.len() >= tokens {
-                break;
-            }
         }
         ids.truncate(tokens);
         Ok(ids)
+    }
+
+    /// The numbers of the stories in a row.
+    pub fn stories_of(&self, index: u64) -> std::ops::Range<u64> {
+        2 * index..2 * index + if index % 8 == 7 { 2 } else { 1 }
     }
 }

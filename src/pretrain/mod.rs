@@ -16,6 +16,7 @@ use crate::dataset::Batch;
 use crate::error::Result;
 use crate::language_model::LanguageModel;
 use crate::optim::{AdamW, AdamWConfig};
+use crate::rng::Rng;
 use crate::schedule::Schedule;
 use crate::sys;
 use crate::tokenizer::Tokenizer;
@@ -36,9 +37,9 @@ pub struct PretrainConfig {
     pub layers: usize,
     /// Tokens of the vocabulary.
     pub vocab_size: usize,
-    /// Tokens per window, also the longest text that the model reads.
-    pub window: usize,
-    /// Windows per step.
+    /// The longest text that the model reads, in tokens.
+    pub max_tokens: usize,
+    /// Rows per step.
     pub batch_size: usize,
     /// Steps in all.
     pub steps: usize,
@@ -48,8 +49,11 @@ pub struct PretrainConfig {
     pub seed: u64,
 }
 
-/// A window after this many steps is measured and a checkpoint written.
+/// After this many steps the model is measured and a checkpoint written.
 const CHECK_EVERY: usize = 250;
+
+/// Steps whose rows are sorted by length together.
+const GROUP: usize = 8;
 
 /// Trains the model that `config` describes, from its last checkpoint if there is one, and writes it with its card.
 pub fn pretrain(config: &PretrainConfig) -> Result<()> {
@@ -70,20 +74,23 @@ struct Run {
 }
 
 fn run(config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel) -> Result<Run> {
-    let settings = AdamWConfig { beta2: 0.95, weight_decay: 0.1, ..AdamWConfig::default() };
-    let (mut optimizer, mut before) = (AdamW::new(settings), 0.0);
+    let settings = AdamWConfig { beta2: 0.95, weight_decay: 0.01, ..AdamWConfig::default() };
+    let (mut optimizer, mut before, mut tokens) = (AdamW::new(settings), 0.0, 0);
     if let Some(checkpoint) = Checkpoint::read(&config.checkpoint, settings)? {
         model.set_weights(&checkpoint.weights)?;
         before = checkpoint.notes["seconds"].as_f64().unwrap_or(0.0);
+        tokens = checkpoint.notes["tokens"].as_u64().unwrap_or(0) as usize;
         optimizer = checkpoint.optimizer;
         println!("going on after step {}", optimizer.steps());
     }
-    let held_out = model.dataset(&corpus.held_out(200), config.window)?;
-    let begin = Instant::now();
+    let held_out = model.dataset(&corpus.held_out(200), config.max_tokens)?;
+    let (begin, mut group) = (Instant::now(), Group::default());
     let (warmup, mut sum) = (200.min(config.steps / 10), 0.0);
     while optimizer.steps() < config.steps {
         let step = optimizer.steps();
-        let batch = windows(config, corpus, model, step)?;
+        let rows = group.rows(config, corpus, model, step)?;
+        tokens += rows.iter().map(Vec::len).sum::<usize>();
+        let batch = Batch::new(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
         let factor = Schedule::Cosine.factor(step + 1, warmup, config.steps);
         // A tenth of the rate is left at the end: a small model still learns there.
         let learning_rate = config.learning_rate * (0.1 + 0.9 * factor).min(factor.max(0.1));
@@ -96,24 +103,40 @@ fn run(config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel) -> Resul
         }
         if step % CHECK_EVERY == 0 || step == config.steps {
             println!("step {step} held-out {}", evaluate(model, &held_out)?);
-            let notes = json!({ "seconds": seconds });
+            let notes = json!({ "seconds": seconds, "tokens": tokens });
             let weights = model.merged_weights()?;
             let checkpoint = Checkpoint { weights, optimizer, notes };
             checkpoint.save(&config.checkpoint)?;
             optimizer = checkpoint.optimizer;
         }
     }
-    let tokens = config.steps * config.batch_size * config.window;
     Ok(Run { seconds: before + begin.elapsed().as_secs_f64(), tokens })
 }
 
-/// The batch of one step: the same windows whether the run was interrupted or not.
-fn windows(config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel, step: usize) -> Result<Batch> {
-    let first = (step * config.batch_size) as u64;
-    let eos = model.tokenizer().id("</s>").unwrap_or(2);
-    let make = |i| corpus.window(first + i, config.window, model.tokenizer(), eos);
-    let windows: Result<Vec<Vec<u32>>> = (0..config.batch_size as u64).into_par_iter().map(make).collect();
-    Batch::new(&windows?.iter().map(Vec::as_slice).collect::<Vec<_>>())
+/// The rows of eight steps, sorted by length and dealt out: rows of like length share a batch, so little is padding.
+#[derive(Default)]
+struct Group {
+    number: Option<usize>,
+    batches: Vec<Vec<Vec<u32>>>,
+}
+
+impl Group {
+    /// The rows of one step, the same whether the run was interrupted or not.
+    fn rows(&mut self, config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel, step: usize) -> Result<&[Vec<u32>]> {
+        let number = step / GROUP;
+        if self.number != Some(number) {
+            let eos = model.tokenizer().id("</s>").unwrap_or(2);
+            let count = (GROUP * config.batch_size) as u64;
+            let make = |i| corpus.row(number as u64 * count + i, config.max_tokens, model.tokenizer(), eos);
+            let rows: Result<Vec<Vec<u32>>> = (0..count).into_par_iter().map(make).collect();
+            let mut rows = rows?;
+            rows.sort_by_key(Vec::len);
+            self.batches = rows.chunks(config.batch_size).map(<[Vec<u32>]>::to_vec).collect();
+            Rng::stream(config.seed, number as u64).shuffle(&mut self.batches);
+            self.number = Some(number);
+        }
+        Ok(&self.batches[step % GROUP])
+    }
 }
 
 /// `config.json` as transformers writes it for a `LlamaForCausalLM`.
@@ -131,7 +154,7 @@ fn model_config(config: &PretrainConfig, tokenizer: &Tokenizer) -> Value {
         "num_attention_heads": heads,
         "num_key_value_heads": (heads / 2).max(1),
         "head_dim": 32,
-        "max_position_embeddings": config.window,
+        "max_position_embeddings": config.max_tokens,
         "rms_norm_eps": 1e-5,
         "rope_theta": 10000.0,
         "tie_word_embeddings": true,

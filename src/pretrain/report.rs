@@ -25,7 +25,7 @@ pub(super) fn finish(config: &PretrainConfig, corpus: &Corpus, model: &LanguageM
     let texts = samples(model)?;
     write_file(&config.out.join("samples.md"), samples_page(&texts[..20]).as_bytes())?;
     println!("looking for copied 8-grams");
-    let stories = stories_seen(config, corpus, model)?;
+    let stories = stories_seen(config, corpus);
     let card = card(config, corpus, model, run, &texts, &stories)?;
     write_file(&config.out.join("README.md"), card.as_bytes())?;
     println!("{card}");
@@ -60,34 +60,25 @@ struct Seen {
     eight_grams: HashSet<u64>,
 }
 
-/// Makes the training stories again, window by window, and keeps what the card asks of them.
-fn stories_seen(config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel) -> Result<Seen> {
-    let per_window = (config.window / 16) as u64;
-    let windows = (config.steps * config.batch_size) as u64;
-    let of_window = |window: u64| -> Result<Vec<(u64, Vec<u64>)>> {
-        let (mut tokens, mut found) = (0, Vec::new());
-        for number in 0..per_window {
-            let story = corpus.story(window * per_window + number);
-            tokens += model.tokenizer().encode(&story)?.len() + 1;
-            found.push((hash(&story), eight_grams(&story)));
-            if tokens >= config.window {
-                break;
-            }
-        }
-        Ok(found)
+/// Makes the training stories again, row by row, and keeps what the card asks of them.
+fn stories_seen(config: &PretrainConfig, corpus: &Corpus) -> Seen {
+    let rows = (config.steps * config.batch_size) as u64;
+    let of_row = |row: u64| -> Vec<(u64, Vec<u64>)> {
+        let stories = corpus.stories_of(row).map(|number| corpus.story(number));
+        stories.map(|story| (hash(&story), eight_grams(&story))).collect()
     };
     let mut seen = Seen { stories: 0, distinct: 0, eight_grams: HashSet::new() };
     let mut distinct = HashSet::new();
-    for part in (0..windows).collect::<Vec<_>>().chunks(4096) {
-        let parts: Result<Vec<_>> = part.par_iter().map(|window| of_window(*window)).collect();
-        for (story, grams) in parts?.into_iter().flatten() {
+    for part in (0..rows).collect::<Vec<_>>().chunks(4096) {
+        let parts: Vec<_> = part.par_iter().map(|row| of_row(*row)).collect();
+        for (story, grams) in parts.into_iter().flatten() {
             seen.stories += 1;
             distinct.insert(story);
             seen.eight_grams.extend(grams);
         }
     }
     seen.distinct = distinct.len();
-    Ok(seen)
+    seen
 }
 
 fn hash(value: &(impl Hash + ?Sized)) -> u64 {
@@ -117,7 +108,7 @@ fn card(
     seen: &Seen,
 ) -> Result<String> {
     let (_, parameters) = model.count_parameters();
-    let perplexity = |texts: &[String]| model.perplexity(&model.dataset(texts, config.window)?);
+    let perplexity = |texts: &[String]| model.perplexity(&model.dataset(texts, config.max_tokens)?);
     let (generated, written) = (perplexity(&corpus.held_out(1000))?, perplexity(corpus.held_out_written())?);
     let grams: Vec<u64> = texts.iter().flat_map(|text| eight_grams(&text.full_text())).collect();
     let copied = grams.iter().filter(|gram| seen.eight_grams.contains(gram)).count();
@@ -135,8 +126,8 @@ fn card(
          | architecture | Llama: hidden_size {}, {} layers, {} tokens of vocabulary, {} positions |\n\
          | file | model.safetensors, {megabytes:.1} MB |\n\
          | tokenizer | byte-level BPE, learned from the same stories |\n\
-         | training | {} steps of {} windows of {} tokens: {:.1} M tokens |\n\
-         | stories read | {}, of which {} distinct (a window's last one is cut) |\n\
+         | training | {} steps of {} rows: {:.1} M tokens, padding not counted |\n\
+         | stories read | {}, of which {} distinct |\n\
          | time | {:.0} minutes on {} threads |\n\
          | processor | {} |\n\
          | seed | {} |\n\
@@ -148,10 +139,9 @@ fn card(
         config.hidden_size,
         config.layers,
         config.vocab_size,
-        config.window,
+        config.max_tokens,
         config.steps,
         config.batch_size,
-        config.window,
         run.tokens as f64 / 1e6,
         seen.stories,
         seen.distinct,
