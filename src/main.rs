@@ -48,7 +48,17 @@ struct Options<'a> {
 
 /// Every option of every command; each takes a value.
 const KNOWN: &[&str] = &[
-    "--out", "--checkpoint", "--steps", "--hidden", "--layers", "--batch", "--rate", "--seed", "--count", "--plot", "--model",
+    "--out",
+    "--checkpoint",
+    "--steps",
+    "--hidden",
+    "--layers",
+    "--batch",
+    "--rate",
+    "--seed",
+    "--count",
+    "--plot",
+    "--model",
     "--batches",
 ];
 
@@ -56,7 +66,9 @@ impl Options<'_> {
     /// A mistyped option is an error, not a run with the default.
     fn only_known(&self) -> Result<()> {
         match self.arguments.iter().find(|argument| argument.starts_with("--") && !KNOWN.contains(&argument.as_str())) {
-            Some(unknown) => Err(Error::new(ErrorKind::BadSetting, format!("{unknown}: there is no such option")).next(USAGE)),
+            Some(unknown) => {
+                Err(Error::new(ErrorKind::BadSetting, format!("{unknown}: there is no such option")).next(USAGE))
+            }
             None => Ok(()),
         }
     }

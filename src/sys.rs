@@ -32,7 +32,10 @@ pub fn start_notebook() {
         let message = panic.payload().downcast_ref::<&str>().map(|text| text.to_string());
         let message = message.or_else(|| panic.payload().downcast_ref::<String>().cloned()).unwrap_or_default();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        eprintln!("{}", tr!("✗ El código entró en pánico: {message}\n  en {place}", "✗ The code panicked: {message}\n  at {place}"));
+        eprintln!(
+            "{}",
+            tr!("✗ El código entró en pánico: {message}\n  en {place}", "✗ The code panicked: {message}\n  at {place}")
+        );
     }));
 }
 

@@ -1,5 +1,7 @@
 //! What goes wrong at a learner's desk gets one clear message, and nothing is lost.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
+
 use std::path::{Path, PathBuf};
 
 use aula::dataset::Dataset;

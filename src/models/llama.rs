@@ -85,7 +85,7 @@ impl LlamaConfig {
         if heads == 0
             || kv_heads == 0
             || heads % kv_heads != 0
-            || (read.head_dim.is_none() && read.hidden_size % heads != 0)
+            || (read.head_dim.is_none() && !read.hidden_size.is_multiple_of(heads))
         {
             return Err(broken(format!(
                 "hidden_size = {}, num_attention_heads = {heads}, num_key_value_heads = {kv_heads}",

@@ -16,7 +16,7 @@ pub struct Weights {
 
 enum Source {
     Found(BTreeMap<String, Tensor>),
-    Drawn(Rng),
+    Drawn(Box<Rng>),
 }
 
 impl Weights {
@@ -27,7 +27,7 @@ impl Weights {
 
     /// New random tensors, repeatable by the generator's seed.
     pub fn drawn(rng: Rng) -> Self {
-        Self { source: Source::Drawn(rng), problems: Vec::new() }
+        Self { source: Source::Drawn(Box::new(rng)), problems: Vec::new() }
     }
 
     /// A matrix of a linear layer or an embedding; drawn ones are normal with standard deviation `std`.

@@ -74,7 +74,7 @@ impl Attention {
         let (first, rows, seen) = block;
         let at_q = At { start: at_q.start + first * at_q.row, ..at_q };
         let keys = At { start: at_k.start, row: 1, column: at_k.row };
-        Gemm { m: rows, n: seen, k: self.d, threads: 1 }.run(p, At::rows(seen), false, q, at_q, k, keys);
+        Gemm { m: rows, n: seen, k: self.d, threads: 1 }.run((p, At::rows(seen)), false, (q, at_q), (k, keys));
         let scale = (self.d as f32).sqrt().recip();
         vectorized(|| {
             for (i, row) in p[..rows * seen].chunks_exact_mut(seen).enumerate() {
@@ -101,7 +101,7 @@ impl Attention {
                 let (first, rows, seen) = block;
                 self.weights(q, at_q, k, at_k, block, &mut p);
                 let product = Gemm { m: rows, n: self.d, k: seen, threads: 1 };
-                product.run(&mut o, At::rows(self.d), false, &p, At::rows(seen), v, at_k);
+                product.run((&mut o, At::rows(self.d)), false, (&p, At::rows(seen)), (v, at_k));
                 for (i, row) in o.chunks_exact(self.d).take(rows).enumerate() {
                     out.write(at_q.start + (first + i) * at_q.row, row);
                 }
@@ -126,13 +126,13 @@ impl Attention {
                 self.weights(q, at_q, k, at_k, block, &mut p);
                 let values = At { start: at_k.start, row: 1, column: at_k.row };
                 let score = Gemm { m: rows, n: seen, k: self.d, threads: 1 };
-                score.run(&mut dp, At::rows(seen), false, dy, here, v, values);
+                score.run((&mut dp, At::rows(seen)), false, (dy, here), (v, values));
                 let sum = Gemm { m: seen, n: self.d, k: rows, threads: 1 };
-                sum.run(&mut dv, At::rows(self.d), true, &p, At::transposed(seen), dy, here);
+                sum.run((&mut dv, At::rows(self.d)), true, (&p, At::transposed(seen)), (dy, here));
                 self.score_gradients(&p, &mut dp, rows, seen);
                 let back = Gemm { m: rows, n: self.d, k: seen, threads: 1 };
-                back.run(&mut dq, At::rows(self.d), false, &dp, At::rows(seen), k, at_k);
-                sum.run(&mut dk, At::rows(self.d), true, &dp, At::transposed(seen), q, here);
+                back.run((&mut dq, At::rows(self.d)), false, (&dp, At::rows(seen)), (k, at_k));
+                sum.run((&mut dk, At::rows(self.d)), true, (&dp, At::transposed(seen)), (q, here));
                 for (i, row) in dq.chunks_exact(self.d).take(rows).enumerate() {
                     gradients.q.write(here.start + i * here.row, row);
                 }

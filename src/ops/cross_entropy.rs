@@ -106,18 +106,23 @@ impl CustomOp2 for LinearCrossEntropy {
             let labels: Vec<u32> = part.iter().map(|i| self.labels[*i]).collect();
             let logits = &mut logits[..n * vocabulary];
             let forward = Gemm { m: n, n: vocabulary, k: d, threads };
-            forward.run(logits, At::rows(vocabulary), false, &h, At::rows(d), weight, At::transposed(d));
+            forward.run((logits, At::rows(vocabulary)), false, (&h, At::rows(d)), (weight, At::transposed(d)));
             total += self.softmax_rows(logits, &labels, vocabulary);
             if self.wanted.hidden {
                 let back = Gemm { m: n, n: d, k: vocabulary, threads };
-                back.run(&mut dh, At::rows(d), false, logits, At::rows(vocabulary), weight, At::rows(d));
+                back.run((&mut dh, At::rows(d)), false, (logits, At::rows(vocabulary)), (weight, At::rows(d)));
                 for (row, i) in dh.chunks_exact(d).zip(part) {
                     saved.dhidden[i * d..(i + 1) * d].copy_from_slice(row);
                 }
             }
             if self.wanted.weight {
                 let sum = Gemm { m: vocabulary, n: d, k: n, threads };
-                sum.run(&mut saved.dweight, At::rows(d), true, logits, At::transposed(vocabulary), &h, At::rows(d));
+                sum.run(
+                    (&mut saved.dweight, At::rows(d)),
+                    true,
+                    (logits, At::transposed(vocabulary)),
+                    (&h, At::rows(d)),
+                );
             }
         }
         saved.dhidden.iter_mut().chain(saved.dweight.iter_mut()).for_each(|x| *x *= scale);

@@ -42,7 +42,10 @@ struct Linear {
 impl Linear {
     fn check(&self, x: &Tensor, weight: &Tensor) -> Result<()> {
         let (out, input) = weight.dims2()?;
-        if input == 0 || x.elem_count() % input != 0 || x.elem_count() / input * out != self.shape.elem_count() {
+        if input == 0
+            || !x.elem_count().is_multiple_of(input)
+            || x.elem_count() / input * out != self.shape.elem_count()
+        {
             candle_core::bail!(
                 "linear: input {:?}, weight {:?}, result {:?}",
                 x.dims(),
@@ -58,7 +61,7 @@ impl Linear {
         let (out, input) = l2.shape().dims2()?;
         let rows = x.len() / input;
         let gemm = Gemm { m: rows, n: out, k: input, threads: threads_for(rows * out * input) };
-        gemm.run(y, At::rows(out), add, x, At::rows(input), weight, At::transposed(input));
+        gemm.run((y, At::rows(out)), add, (x, At::rows(input)), (weight, At::transposed(input)));
         Ok(())
     }
 
@@ -152,7 +155,7 @@ impl CustomOp2 for Product {
         };
         let mut out = room(m * n);
         let gemm = Gemm { m, n, k, threads: threads_for(m * n * k) };
-        gemm.run(&mut out, At::rows(n), false, a, left, b, At::rows(n));
+        gemm.run((&mut out, At::rows(n)), false, (a, left), (b, At::rows(n)));
         Ok((CpuStorage::F32(out), self.shape.clone()))
     }
 }

@@ -63,7 +63,9 @@ impl At {
 }
 
 impl Gemm {
-    fn run(&self, dst: &mut [f32], d: At, add: bool, lhs: &[f32], l: At, rhs: &[f32], r: At) {
+    /// Each matrix is a slice and where it lies in it; `add` keeps what is in `dst`.
+    fn run(&self, dst: (&mut [f32], At), add: bool, lhs: (&[f32], At), rhs: (&[f32], At)) {
+        let ((dst, d), (lhs, l), (rhs, r)) = (dst, lhs, rhs);
         let Gemm { m, n, k, threads } = *self;
         if m == 0 || n == 0 {
             return;

@@ -122,7 +122,13 @@ struct Group {
 
 impl Group {
     /// The rows of one step, the same whether the run was interrupted or not.
-    fn rows(&mut self, config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel, step: usize) -> Result<&[Vec<u32>]> {
+    fn rows(
+        &mut self,
+        config: &PretrainConfig,
+        corpus: &Corpus,
+        model: &LanguageModel,
+        step: usize,
+    ) -> Result<&[Vec<u32>]> {
         let number = step / GROUP;
         if self.number != Some(number) {
             let eos = model.tokenizer().id("</s>").unwrap_or(2);
