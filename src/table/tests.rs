@@ -211,14 +211,12 @@ fn a_table_shows_its_size_its_types_and_ten_rows() {
     table.evcxr_display();
 }
 
-/// `cargo test --release --lib a_million_rows -- --ignored --nocapture`
 #[test]
-#[ignore = "writes 200 MB"]
-fn a_million_rows_are_read_in_about_two_seconds() {
+fn a_hundred_thousand_rows_are_read_whole_from_csv_and_jsonl() {
     let folder = tempfile::tempdir().unwrap();
     let text = "La niña comió pan con queso, y después durmió. ".repeat(4);
     let (mut csv, mut jsonl) = (String::from("id,texto,etiqueta\n"), String::new());
-    for i in 0..1_000_000 {
+    for i in 0..100_000 {
         csv += &format!("{i},\"{text}\",{}\n", i % 3);
         jsonl += &format!("{{\"id\":{i},\"texto\":\"{text}\",\"etiqueta\":{}}}\n", i % 3);
     }
@@ -228,8 +226,6 @@ fn a_million_rows_are_read_in_about_two_seconds() {
         let started = Instant::now();
         let table = Table::read(&path.to_string_lossy()).unwrap();
         println!("{name}: {} rows in {:.2} s", table.height(), started.elapsed().as_secs_f64());
-        let started = Instant::now();
-        assert_eq!(table.texts("texto").unwrap().len(), 1_000_000);
-        println!("texts in {:.2} s", started.elapsed().as_secs_f64());
+        assert_eq!(table.texts("texto").unwrap().len(), 100_000);
     }
 }
