@@ -28,7 +28,11 @@ pub struct Chart {
 impl Chart {
     /// Shows the chart in a notebook's cell.
     pub fn evcxr_display(&self) {
-        crate::show::display_as("image/svg+xml", &self.svg, &self.summary);
+        // As an image's address: JupyterLab shows that also in a notebook it does not trust, where it hides plain SVG.
+        let address: String = self.svg.bytes().map(percent).collect();
+        let words = crate::show::escape(&self.summary);
+        let html = format!("<img alt=\"{words}\" src=\"data:image/svg+xml;charset=utf-8,{address}\">");
+        crate::show::display(&html, &self.summary);
     }
 
     /// Writes the chart to a `.svg` file, which every browser opens.
@@ -62,6 +66,14 @@ impl Chart {
             )
             .why(error)
         })
+    }
+}
+
+/// A byte as an address holds it.
+fn percent(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
     }
 }
 
