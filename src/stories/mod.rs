@@ -16,6 +16,9 @@ pub const MAX_WORDS: usize = 58;
 /// The longest story that is kept, in words and runs of punctuation: about as many tokens, of which a reader is shown 80.
 pub const MAX_PIECES: usize = 70;
 
+/// One story in this many begins by presenting its hero.
+const INTRODUCED: usize = 4;
+
 /// Tells stories in one language.
 #[derive(Clone, Debug)]
 pub struct StoryTeller {
@@ -69,7 +72,7 @@ impl StoryTeller {
     /// Rules that no plot uses.
     pub fn unused_rules(&self) -> Vec<String> {
         let written = format!("{:?}{:?}", self.grammar.plots, self.grammar.rules);
-        let unused = |name: &&String| !written.contains(&format!("Rule(\"{name}\")"));
+        let unused = |name: &&String| *name != "intro" && !written.contains(&format!("Rule(\"{name}\")"));
         self.grammar.rules.keys().filter(unused).cloned().collect()
     }
 
@@ -77,6 +80,7 @@ impl StoryTeller {
         let plot = &self.grammar.plots[rng.below(self.grammar.plots.len())];
         let mut values = self.cast(plot, rng);
         let mut text = String::new();
+        self.introduce(plot, &mut values, rng, &mut text);
         for (half, beat) in &plot.beats {
             if *half && rng.below(2) == 0 {
                 continue;
@@ -85,6 +89,17 @@ impl StoryTeller {
             self.expand(beat, &mut values, rng, &mut text);
         }
         Story { text: polish(&text, self.english), plot: plot.name.clone() }
+    }
+
+    /// One story in [`INTRODUCED`] about a child presents that child first, where the grammar has a rule `intro`.
+    fn introduce(&self, plot: &Plot, values: &mut HashMap<String, Value>, rng: &mut Rng, text: &mut String) {
+        let child = |source: &Source| matches!(source, Source::Tables { names, .. } if names.as_slice() == ["kid"]);
+        let about_a_child = plot.variables.iter().any(|(name, source)| name == "hero" && child(source));
+        if let (Some(intros), true) = (self.grammar.rules.get("intro"), about_a_child) {
+            if rng.below(INTRODUCED) == 0 {
+                self.expand(&intros[rng.below(intros.len())], values, rng, text);
+            }
+        }
     }
 
     /// Draws who and what takes part; no row twice.
