@@ -116,7 +116,9 @@ impl Options<'_> {
         let text = std::fs::read_to_string(&path).map_err(|e| aula::sys::io_error(&path, "leer", "read", &e))?;
         let teller = StoryTeller::new(&text, language)?;
         let (count, seed, plot) = (self.value("--count", 10)?, self.value("--seed", 1)?, self.text("--plot"));
-        let stories = (0..200_000).map(|i| teller.story(seed, i));
+        let primer = plot.is_some_and(|plot| plot.starts_with("primer"));
+        let tell = |i| if primer { teller.primer(seed, i) } else { teller.story(seed, i) };
+        let stories = (0..200_000).map(tell);
         for story in stories.filter(|story| plot.is_none_or(|plot| story.plot == plot)).take(count) {
             println!("[{}] {}\n", story.plot, story.text);
         }
