@@ -1,4 +1,4 @@
-//! `aula bench kernel`: how long a learner waits for the kernel, and what memory it takes.
+//! `aula bench kernel`: how long a learner waits for the kernel and what memory it takes, beside the stock kernel.
 
 use crate::paths::Places;
 use crate::problem::{Problem, Result};
@@ -15,7 +15,7 @@ pub struct Options {
     /// Later cells that are timed
     #[arg(long, default_value_t = 20)]
     cells: u32,
-    /// Times that the kernel is started, for each of warm and cold
+    /// Times that each kernel is started
     #[arg(long, default_value_t = 3)]
     starts: u32,
     /// Write the figures to this file too, as JSON
@@ -35,6 +35,7 @@ pub fn main(places: &Places, options: &Options) -> Result<u8> {
         .args(["-I", "-c", BENCH_PY])
         .args(["--cells", &options.cells.to_string(), "--starts", &options.starts.to_string()])
         .envs(places.jupyter_environment())
+        .env("AULA_EVCXR", places.evcxr())
         .env("AULA_SAY", crate::say::language());
     if let Some(file) = &options.json {
         bench.arg("--json").arg(std::path::absolute(file).unwrap_or_else(|_| file.clone()));

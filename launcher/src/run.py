@@ -1,9 +1,4 @@
-"""Runs a notebook, given on standard input, with the kernel `aula`; prints each cell's time and stops at a failure.
-
-evcxr reports a cell that panicked, or that left early through `?`, as a success. Its own process says on standard
-output which of the two happened, in a line that evcxr takes out. So before the first cell a cell of ours puts a
-reader between that process and evcxr: it passes every line on and adds a line of its own where a cell failed.
-"""
+"""Runs a notebook, given on standard input, with the kernel `aula`; prints each cell's time and stops at a failure."""
 
 import argparse
 import os
@@ -11,52 +6,12 @@ import re
 import sys
 import tempfile
 import time
-import uuid
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 SPANISH = os.environ.get("AULA_SAY") == "es"
-MARK = f"aula-failed-{uuid.uuid4().hex}"
-WAYS = {"panic": "panic", "error": "?"}
-
-# Only std, and no name that stays: the block is one statement.
-READER = """
-{
-    use std::io::{BufRead, Write};
-    use std::os::fd::FromRawFd;
-    unsafe extern "C" {
-        fn dup(old: i32) -> i32;
-        fn dup2(old: i32, new: i32) -> i32;
-        fn pipe(ends: *mut i32) -> i32;
-        fn close(end: i32) -> i32;
-    }
-    let mut ends = [0_i32; 2];
-    unsafe {
-        if pipe(ends.as_mut_ptr()) == 0 {
-            let mut out = std::fs::File::from_raw_fd(dup(1));
-            dup2(ends[1], 1);
-            close(ends[1]);
-            let mut lines = std::io::BufReader::new(std::fs::File::from_raw_fd(ends[0]));
-            std::thread::spawn(move || {
-                let mut line = Vec::new();
-                while lines.read_until(b'\\n', &mut line).is_ok_and(|read| read > 0) {
-                    let mark: &[u8] = match line.trim_ascii_end() {
-                        text if text.ends_with(b"EVCXR_PANIC_NOTIFICATION") => b"MARK panic\\n",
-                        text if text.ends_with(b"EVCXR_ERROR_OCCURRED") => b"MARK error\\n",
-                        _ => b"",
-                    };
-                    if out.write_all(mark).and_then(|()| out.write_all(&line)).is_err() {
-                        return;
-                    }
-                    line.clear();
-                }
-            });
-        }
-    }
-};
-""".replace("MARK", MARK)
 
 
 def say(es, en):
@@ -74,32 +29,10 @@ def first_line(source):
     return shown if len(shown) <= 60 else shown[:59] + "…"
 
 
-def take_mark(cell):
-    """Takes our line out of a cell's output and gives how the cell failed, or nothing."""
-    failure = None
-    kept = []
-    for output in cell.outputs:
-        if output.output_type == "stream" and MARK in output.text:
-            found = re.search(rf"{MARK} (\w+)\n", output.text)
-            failure = found.group(1) if found else "panic"
-            output.text = re.sub(rf"{MARK} \w+\n", "", output.text)
-            if not output.text:
-                continue
-        kept.append(output)
-    cell.outputs = kept
-    return failure
-
-
-def told(cell, streams=("stderr",)):
-    """What a cell says about its failure: errors of the compiler, else what it wrote to these streams.
-
-    Of a panic's backtrace nothing is kept: it tells about evcxr, not about the cell.
-    """
+def told(cell):
+    """What a cell says about its failure."""
     errors = [o for o in cell.outputs if o.output_type == "error"]
-    if errors:
-        return "\n".join(plain("\n".join(o.traceback)) or plain(o.evalue) for o in errors)
-    text = "".join(plain(o.text) for o in cell.outputs if o.output_type == "stream" and o.name in streams)
-    return re.sub(r"^stack backtrace:\n(?: +.*\n)*(?:note: .*\n)?", "", text, flags=re.M)
+    return "\n".join(plain("\n".join(o.traceback)) or plain(o.evalue) for o in errors)
 
 
 def main():
@@ -127,7 +60,6 @@ def main():
     print(f"· {os.path.basename(options.name)}", flush=True)
     try:
         with client.setup_kernel(stdout=noise, stderr=noise):
-            insert_reader(client)
             ready = time.monotonic() - begin
             print(f"  {say('núcleo', 'kernel')} · {ready:.1f} s", flush=True)
             for count, (index, cell) in enumerate(cells, 1):
@@ -137,8 +69,6 @@ def main():
                 problem = run_cell(client, cell, index, count, len(cells))
                 if problem:
                     break
-                if re.search(r"^\s*:(restart|clear)\b", cell.source, re.M):
-                    insert_reader(client)
     except (DeadKernelError, RuntimeError, OSError) as error:
         noise.seek(0)
         lines = plain(noise.read().decode(errors="replace")).strip().splitlines()[-20:]
@@ -155,11 +85,6 @@ def main():
     return 0
 
 
-def insert_reader(client):
-    cell = nbformat.v4.new_code_cell(READER)
-    client.execute_cell(cell, -1, store_history=False)
-
-
 def run_cell(client, cell, index, count, total):
     """Runs one cell; gives what to tell about its failure, or nothing."""
     begin = time.monotonic()
@@ -169,12 +94,9 @@ def run_cell(client, cell, index, count, total):
     except CellTimeoutError:
         failure = say("se acabó el tiempo", "time is up")
     except CellExecutionError as error:
-        # evcxr sends no name or text with the reply; its messages are in the cell's outputs.
-        failure, why = say("no compila o el programa se cerró", "does not compile, or the program ended"), str(error)
+        failure, why = error.ename, str(error)
     except DeadKernelError as error:
         failure, why = say("el núcleo se cerró", "the kernel died"), str(error)
-    marked = take_mark(cell)
-    failure = failure or (WAYS.get(marked, marked) if marked else None)
     seconds = time.monotonic() - begin
     cell.metadata["aula"] = {"seconds": round(seconds, 3)}
     sign = "✗" if failure else " "
@@ -183,7 +105,7 @@ def run_cell(client, cell, index, count, total):
         return None
     cell.metadata["aula"]["failed"] = failure
     source = "\n".join("    | " + line for line in cell.source.splitlines())
-    detail = told(cell) or told(cell, ("stdout",)) or plain(why or "")
+    detail = told(cell) or plain(why or "")
     return f"  {say('celda', 'cell')} {count} ({failure}):\n{source}\n{detail.rstrip()}"
 
 

@@ -1,7 +1,6 @@
 //! `aula run`: executes a notebook with the course's kernel and no browser.
 //!
-//! The work is done by `run.py` with nbclient. evcxr calls a cell that panicked, or that left early through `?`,
-//! a success; `run.py` finds both out.
+//! The work is done by `run.py` with nbclient; the kernel says which cell failed.
 
 use crate::paths::Places;
 use crate::problem::{Problem, Result};

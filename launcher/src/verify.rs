@@ -1,6 +1,8 @@
 //! `aula verify`: every check of the project, cheapest first, each counted, one line at the end.
 
+pub mod kernel;
 pub mod notebooks;
+pub mod results;
 
 use crate::paths::Places;
 use crate::problem::{Level, Result};
@@ -85,14 +87,57 @@ pub fn main(places: &Places, full: bool) -> Result<u8> {
             let lines: Vec<String> = checks.iter().map(ToString::to_string).collect();
             let detail = if good { String::new() } else { lines.join("\n") };
             tally.step("aula setup", good, start.elapsed(), &detail);
-            for path in kernel_notebooks(places).into_iter().chain(pairs) {
-                notebook(places, &path, full, &mut tally);
+            kernel_tests(places, &mut tally);
+            for path in kernel_notebooks(places) {
+                notebook(places, &path, None, &mut tally);
             }
+            lessons(places, pairs, full, &mut tally);
         }
         Err(problem) => tally.step("aula setup", false, start.elapsed(), &problem.to_string()),
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(u8::from(tally.failed > 0))
+}
+
+/// The kernel as a front end sees it; each of its tests counts.
+fn kernel_tests(places: &Places, tally: &mut Tally) {
+    if !kernel::can_run() {
+        return;
+    }
+    let title = say!("pruebas del núcleo", "tests of the kernel");
+    match kernel::tests(places) {
+        Ok(outcome) if outcome.ended.status.success() && outcome.failed == 0 => {
+            let passed = outcome.passed;
+            println!("✓ {title} · {:.1} s · {passed}", outcome.ended.elapsed.as_secs_f64());
+            tally.passed += passed;
+        }
+        Ok(outcome) => {
+            tally.passed += outcome.passed;
+            // The step itself counts as one of the failures.
+            tally.failed += outcome.failed.saturating_sub(1);
+            tally.step(&title, false, outcome.ended.elapsed, outcome.detail.trim());
+        }
+        Err(problem) => tally.step(&title, false, Duration::ZERO, &problem.to_string()),
+    }
+}
+
+/// Every lesson, under the short preset or in full; in full, what they measured is written down when all of them passed.
+fn lessons(places: &Places, paths: Vec<PathBuf>, full: bool, tally: &mut Tally) {
+    let mut executed = Vec::new();
+    let count = paths.len();
+    for source in paths {
+        let copy = results::copy_of(places, &source);
+        if let Some(elapsed) = notebook(places, &source, full.then_some(&copy), tally) {
+            executed.push(results::Executed { source, copy, elapsed });
+        }
+    }
+    if full && executed.len() == count {
+        let start = Instant::now();
+        match results::write(places, &executed) {
+            Ok(()) => tally.step("docs/results.md", true, start.elapsed(), ""),
+            Err(problem) => tally.step("docs/results.md", false, start.elapsed(), &problem.to_string()),
+        }
+    }
 }
 
 /// One step per lesson; gives every notebook that is there.
@@ -181,35 +226,39 @@ fn test_result(line: &str) -> Option<(u64, u64)> {
     Some((number(" passed")?, number(" failed")?))
 }
 
-/// One notebook, from its first cell to its last.
-fn notebook(places: &Places, path: &Path, full: bool, tally: &mut Tally) {
+/// One notebook, from its first cell to its last: in full when its executed copy is asked for, else under the short
+/// preset. Gives the time when it passed.
+fn notebook(places: &Places, path: &Path, copy: Option<&PathBuf>, tally: &mut Tally) -> Option<Duration> {
     let shown = path.strip_prefix(&places.root).unwrap_or(path).display().to_string();
-    let limit = if full { FULL_LIMIT } else { NOTEBOOK_LIMIT };
-    let mut command = match run::itself(places, path, limit.as_secs()) {
-        Ok(command) => command,
-        Err(problem) => return tally.step(&shown, false, Duration::ZERO, &problem.to_string()),
-    };
-    if !full {
-        command.env("AULA_SHORT", "1");
-    }
-    match progress::run(&shown, &mut command, None, progress::show_lines) {
-        Ok(ended) => {
-            let good = match fails_with(path) {
-                Some(words) => !ended.status.success() && ended.tail.iter().any(|line| line.contains(&words)),
-                None => ended.status.success(),
-            };
-            let most = SHORT_LIMIT.as_secs();
-            let detail = if !good {
-                ended.tail.join("\n")
-            } else if !full && ended.elapsed > SHORT_LIMIT {
-                say!("! pasa de {most} s", "! more than {most} s")
-            } else {
-                String::new()
-            };
-            tally.step(&shown, good, ended.elapsed, &detail);
+    let limit = if copy.is_some() { FULL_LIMIT } else { NOTEBOOK_LIMIT };
+    let ended = run::itself(places, path, limit.as_secs()).and_then(|mut command| {
+        match copy {
+            Some(copy) => command.arg("--out").arg(copy),
+            None => command.env("AULA_SHORT", "1"),
+        };
+        progress::run(&shown, &mut command, None, progress::show_lines)
+    });
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(problem) => {
+            tally.step(&shown, false, Duration::ZERO, &problem.to_string());
+            return None;
         }
-        Err(problem) => tally.step(&shown, false, Duration::ZERO, &problem.to_string()),
-    }
+    };
+    let good = match fails_with(path) {
+        Some(words) => !ended.status.success() && ended.tail.iter().any(|line| line.contains(&words)),
+        None => ended.status.success(),
+    };
+    let most = SHORT_LIMIT.as_secs();
+    let detail = if !good {
+        ended.tail.join("\n")
+    } else if copy.is_none() && ended.elapsed > SHORT_LIMIT {
+        say!("! pasa de {most} s", "! more than {most} s")
+    } else {
+        String::new()
+    };
+    tally.step(&shown, good, ended.elapsed, &detail);
+    good.then_some(ended.elapsed)
 }
 
 #[cfg(test)]
