@@ -3,7 +3,8 @@
 use candle_core::{Device, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::ops::IGNORE;
+use crate::nn::Pass;
+use crate::ops::{mix, IGNORE};
 use crate::plot::{histogram, Chart};
 use crate::rng::Rng;
 use crate::sys::capped;
@@ -19,6 +20,55 @@ pub struct Dataset {
     max_tokens: usize,
     /// Length of each text before it was cut.
     lengths: Vec<usize>,
+    targets: Targets,
+}
+
+/// What is to be predicted from a text.
+#[derive(Clone, Debug)]
+pub enum Targets {
+    /// The next token, at each position.
+    Next,
+    /// Tokens that were hidden, drawn anew whenever a batch is made.
+    Hidden(Masking),
+    /// Labels of each text: its class, or a 0 or 1 for each of several.
+    Labels(Vec<Vec<u32>>),
+}
+
+/// How tokens are hidden for a masked language model (Devlin et al., arXiv 1810.04805).
+#[derive(Clone, Debug)]
+pub struct Masking {
+    /// Share of a text's tokens to predict (0.15).
+    pub rate: f64,
+    /// The id that stands for a hidden token.
+    pub mask: u32,
+    /// How many tokens the model knows.
+    pub vocab_size: usize,
+    /// Ids that are never hidden: the start and the end of a text, padding.
+    pub special: Vec<u32>,
+}
+
+impl Masking {
+    /// A text with some of its tokens hidden, and its labels: the token where it is to be predicted, else [`IGNORE`].
+    ///
+    /// Of those to predict 80 % become the mask, 10 % another token, and 10 % stay; at least one is chosen.
+    pub fn hide(&self, ids: &[u32], seed: u64) -> (Vec<u32>, Vec<u32>) {
+        let mut rng = Rng::new(seed);
+        let (mut hidden, mut labels) = (ids.to_vec(), vec![IGNORE; ids.len()]);
+        let plain: Vec<usize> = (0..ids.len()).filter(|i| !self.special.contains(&ids[*i])).collect();
+        let mut chosen: Vec<usize> = plain.iter().copied().filter(|_| f64::from(rng.uniform()) < self.rate).collect();
+        if chosen.is_empty() && !plain.is_empty() {
+            chosen.push(plain[rng.below(plain.len())]);
+        }
+        for i in chosen {
+            labels[i] = ids[i];
+            match rng.uniform() {
+                x if x < 0.8 => hidden[i] = self.mask,
+                x if x < 0.9 => hidden[i] = rng.below(self.vocab_size) as u32,
+                _ => {}
+            }
+        }
+        (hidden, labels)
+    }
 }
 
 /// Some texts side by side, padded on the right to the longest.
@@ -27,31 +77,69 @@ pub struct Batch {
     pub ids: Tensor,
     /// The real length of each text.
     pub lengths: Vec<usize>,
-    /// The next token of each position, [`IGNORE`] on padding and on each text's last position.
+    /// What to predict, text after text: at each position, padding included, or a number of labels for each text.
+    /// [`IGNORE`] where nothing is.
     pub labels: Vec<u32>,
+    /// A seed for each text: what dropout leaves out of it.
+    pub seeds: Vec<u64>,
+    per_position: bool,
+}
+
+/// One text of a batch.
+struct Row<'a> {
+    ids: &'a [u32],
+    labels: &'a [u32],
+    seed: u64,
 }
 
 impl Batch {
-    /// Pads texts of any lengths into a batch.
+    /// Texts of any lengths, to predict the next token of each position.
     pub fn new(examples: &[&[u32]]) -> Result<Self> {
-        let longest = examples.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        let mut ids = Vec::with_capacity(examples.len() * longest);
-        let mut labels = Vec::with_capacity(ids.capacity());
-        for example in examples {
-            ids.extend_from_slice(example);
-            labels.extend(example.iter().skip(1));
-            ids.resize(ids.len() + longest - example.len(), 0);
-            labels.resize(ids.len(), IGNORE);
+        let next = |ids: &&[u32]| ids.iter().skip(1).copied().chain([IGNORE]).take(ids.len()).collect();
+        let labels: Vec<Vec<u32>> = examples.iter().map(next).collect();
+        Self::labelled(examples, &labels, &[], true)
+    }
+
+    /// Texts of any lengths with their labels: one for each position, or as many for each text.
+    pub fn labelled(texts: &[&[u32]], labels: &[Vec<u32>], seeds: &[u64], per_position: bool) -> Result<Self> {
+        let seed = |i: usize| seeds.get(i).copied().unwrap_or(i as u64);
+        let rows = texts.iter().zip(labels).enumerate();
+        Self::pad(rows.map(|(i, (ids, labels))| Row { ids, labels, seed: seed(i) }).collect(), per_position)
+    }
+
+    fn pad(rows: Vec<Row>, per_position: bool) -> Result<Self> {
+        let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+        let width = rows.iter().map(|row| row.labels.len()).max().unwrap_or(0);
+        let (mut ids, mut labels) = (Vec::new(), Vec::new());
+        for (i, row) in rows.iter().enumerate() {
+            ids.extend_from_slice(row.ids);
+            ids.resize((i + 1) * longest, 0);
+            labels.extend_from_slice(row.labels);
+            labels.resize((i + 1) * width, IGNORE);
         }
-        let ids = Tensor::from_vec(ids, (examples.len(), longest), &Device::Cpu)?;
-        Ok(Self { ids, lengths: examples.iter().map(|ids| ids.len()).collect(), labels })
+        let ids = Tensor::from_vec(ids, (rows.len(), longest), &Device::Cpu)?;
+        let lengths = rows.iter().map(|row| row.ids.len()).collect();
+        Ok(Self { ids, lengths, labels, seeds: rows.iter().map(|row| row.seed).collect(), per_position })
     }
 
     /// Splits the batch into at most `count` parts of about as many texts each, padded anew.
     pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
-        let rows: Vec<Vec<u32>> = self.ids.to_vec2()?;
-        let rows: Vec<&[u32]> = rows.iter().zip(&self.lengths).map(|(row, length)| &row[..*length]).collect();
-        rows.chunks(rows.len().div_ceil(count.max(1)).max(1)).map(Batch::new).collect()
+        let ids: Vec<Vec<u32>> = self.ids.to_vec2()?;
+        let width = self.labels.len() / ids.len().max(1);
+        let row = |i: usize| {
+            let (length, labels) = (self.lengths[i], &self.labels[i * width..(i + 1) * width]);
+            let labels = if self.per_position { &labels[..length] } else { labels };
+            Row { ids: &ids[i][..length], labels, seed: self.seeds[i] }
+        };
+        let rows: Vec<usize> = (0..ids.len()).collect();
+        let part = |rows: &[usize]| Self::pad(rows.iter().map(|i| row(*i)).collect(), self.per_position);
+        rows.chunks(rows.len().div_ceil(count.max(1)).max(1)).map(part).collect()
+    }
+
+    /// The forward pass over this batch; dropout is at work in `training` only.
+    pub fn pass(&self, training: bool) -> Result<Pass> {
+        let pass = Pass::new(&self.ids, &self.lengths)?;
+        Ok(if training { pass.training(&self.seeds) } else { pass })
     }
 
     /// How many predictions count in the loss: padding never does.
@@ -60,31 +148,64 @@ impl Batch {
     }
 }
 
+impl Targets {
+    fn pick(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Labels(labels) => Self::Labels(rows.iter().map(|i| labels[*i].clone()).collect()),
+            other => other.clone(),
+        }
+    }
+}
+
+fn check_max_tokens(max_tokens: usize) -> Result<()> {
+    match max_tokens {
+        0 | 1 => Err(Error::new(
+            ErrorKind::BadSetting,
+            tr!("max_tokens = {max_tokens} no alcanza.", "max_tokens = {max_tokens} is not enough."),
+        )
+        .next(tr!("Usa 2 o más, por ejemplo 64.", "Use 2 or more, for example 64."))),
+        _ => Ok(()),
+    }
+}
+
 impl Dataset {
     /// Cuts `texts` into tokens, at most `max_tokens` each, with the end-of-text token `eos` after every text.
     ///
     /// Says how many texts were cut; texts with nothing to predict are left out and counted.
     pub fn new(texts: &[String], tokenizer: &Tokenizer, eos: Option<u32>, max_tokens: usize) -> Result<Self> {
-        if max_tokens < 2 {
-            return Err(Error::new(
-                ErrorKind::BadSetting,
-                tr!("max_tokens = {max_tokens} no alcanza.", "max_tokens = {max_tokens} is not enough."),
-            )
-            .next(tr!("Usa 2 o más, por ejemplo 64.", "Use 2 or more, for example 64.")));
-        }
+        check_max_tokens(max_tokens)?;
         let rows = capped(texts.len(), SHORT_ROWS, "textos", "texts");
-        let mut dataset = Self { examples: Vec::new(), max_tokens, lengths: Vec::new() };
-        let mut empty = 0;
-        for (text, mut ids) in texts[..rows].iter().zip(tokenizer.encode_all(&texts[..rows])?) {
-            if text.trim().is_empty() || ids.is_empty() {
-                empty += 1;
-                continue;
-            }
-            ids.extend(eos);
-            dataset.lengths.push(ids.len());
+        let whole = tokenizer.encode_all(&texts[..rows])?.into_iter().map(|mut ids| {
+            ids.extend(eos.filter(|_| !ids.is_empty()));
+            let length = ids.len();
             ids.truncate(max_tokens);
-            dataset.examples.push(ids);
+            (ids, length)
+        });
+        Self::gather(texts, whole.collect(), max_tokens, Targets::Next)
+    }
+
+    /// As [`Dataset::new`] for an encoder: its tokenizer's start and end marks stay when a text is cut.
+    ///
+    /// Labels, where `targets` holds them, go with the texts, one list for each.
+    pub fn for_encoder(texts: &[String], tokenizer: &Tokenizer, max_tokens: usize, targets: Targets) -> Result<Self> {
+        check_max_tokens(max_tokens)?;
+        let rows = capped(texts.len(), SHORT_ROWS, "textos", "texts");
+        Self::gather(texts, tokenizer.encode_within(&texts[..rows], max_tokens)?, max_tokens, targets)
+    }
+
+    /// Keeps the texts that say something, each with its ids and its length before it was cut.
+    fn gather(texts: &[String], found: Vec<(Vec<u32>, usize)>, max_tokens: usize, targets: Targets) -> Result<Self> {
+        let rows = found.len();
+        let (mut examples, mut lengths, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, (ids, length)) in found.into_iter().enumerate() {
+            if !texts[i].trim().is_empty() && !ids.is_empty() {
+                examples.push(ids);
+                lengths.push(length);
+                kept.push(i);
+            }
         }
+        let (empty, targets) = (rows - kept.len(), targets.pick(&kept));
+        let dataset = Self { examples, max_tokens, lengths, targets };
         if dataset.examples.is_empty() {
             return Err(Error::new(
                 ErrorKind::BadData,
@@ -167,6 +288,7 @@ impl Dataset {
             examples: rows.iter().map(|i| self.examples[*i].clone()).collect(),
             max_tokens: self.max_tokens,
             lengths: rows.iter().map(|i| self.lengths[*i]).collect(),
+            targets: self.targets.pick(rows),
         }
     }
 
@@ -191,9 +313,27 @@ impl Dataset {
         order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
     }
 
-    /// Pads some rows into a batch.
+    /// Pads some rows into a batch, with the same chance in it each time: for measuring.
     pub fn batch(&self, rows: &[usize]) -> Result<Batch> {
-        Batch::new(&rows.iter().map(|i| self.examples[*i].as_slice()).collect::<Vec<_>>())
+        self.batch_seeded(rows, 0)
+    }
+
+    /// Pads some rows into a batch; `seed` decides which tokens are hidden and what dropout leaves out.
+    pub fn batch_seeded(&self, rows: &[usize], seed: u64) -> Result<Batch> {
+        let seeds: Vec<u64> = rows.iter().map(|i| mix(seed, *i as u64)).collect();
+        let texts: Vec<&[u32]> = rows.iter().map(|i| self.examples[*i].as_slice()).collect();
+        match &self.targets {
+            Targets::Next => Ok(Batch { seeds, ..Batch::new(&texts)? }),
+            Targets::Labels(labels) => {
+                let labels: Vec<Vec<u32>> = rows.iter().map(|i| labels[*i].clone()).collect();
+                Batch::labelled(&texts, &labels, &seeds, false)
+            }
+            Targets::Hidden(masking) => {
+                let pairs = texts.iter().zip(&seeds).map(|(ids, seed)| masking.hide(ids, *seed));
+                let (texts, labels): (Vec<Vec<u32>>, Vec<Vec<u32>>) = pairs.unzip();
+                Batch::labelled(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), &labels, &seeds, true)
+            }
+        }
     }
 
     /// How long the texts are, with the quarter marks and where they are cut.
@@ -239,7 +379,7 @@ mod tests {
 
     fn dataset(lengths: &[usize]) -> Dataset {
         let examples: Vec<Vec<u32>> = lengths.iter().map(|n| (0..*n as u32).collect()).collect();
-        Dataset { examples, max_tokens: 100, lengths: lengths.to_vec() }
+        Dataset { examples, max_tokens: 100, lengths: lengths.to_vec(), targets: Targets::Next }
     }
 
     #[test]

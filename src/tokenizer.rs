@@ -27,8 +27,10 @@ pub struct Tokens {
 
 impl Tokenizer {
     /// Reads a `tokenizer.json`.
+    ///
+    /// What it says about padding and cutting is set aside: a batch pads to its own longest text, a dataset cuts.
     pub fn read(path: &Path) -> Result<Self> {
-        let inner = tokenizers::Tokenizer::from_file(path).map_err(|error| {
+        let mut inner = tokenizers::Tokenizer::from_file(path).map_err(|error| {
             Error::new(
                 ErrorKind::BadModel,
                 tr!("No puedo leer el tokenizador {}.", "I cannot read the tokenizer {}.", path.display()),
@@ -36,6 +38,8 @@ impl Tokenizer {
             .why(error)
             .next(tr!("Descarga o guarda el modelo otra vez.", "Download or save the model again."))
         })?;
+        inner.with_padding(None);
+        let _ = inner.with_truncation(None); // taking it away cannot fail
         Ok(Self { inner })
     }
 
@@ -94,6 +98,22 @@ impl Tokenizer {
         let inputs: Vec<&str> = texts.iter().map(String::as_str).collect();
         let encodings = self.inner.encode_batch_fast(inputs, true).map_err(cannot_encode)?;
         Ok(encodings.iter().map(|encoding| encoding.get_ids().to_vec()).collect())
+    }
+
+    /// As [`Tokenizer::encode_all`], each text cut so that with its start and end marks it has at most `max_tokens`; and
+    /// how many it had before.
+    pub fn encode_within(&self, texts: &[String], max_tokens: usize) -> Result<Vec<(Vec<u32>, usize)>> {
+        use tokenizers::{PostProcessor, TruncationDirection};
+        let inputs: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let marks = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        let encodings = self.inner.encode_batch(inputs, false).map_err(cannot_encode)?;
+        let marked = |mut encoding: tokenizers::Encoding| {
+            let length = encoding.len() + marks;
+            encoding.truncate(max_tokens.saturating_sub(marks), 0, TruncationDirection::Right);
+            let encoding = self.inner.post_process(encoding, None, true).map_err(cannot_encode)?;
+            Ok((encoding.get_ids().to_vec(), length))
+        };
+        encodings.into_iter().map(marked).collect()
     }
 
     /// The text of ids, without special tokens.

@@ -11,6 +11,7 @@ use crate::dataset::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{EpochRecord, History, StepRecord};
 use crate::nn::Param;
+use crate::ops::mix;
 use crate::optim::{AdamW, AdamWConfig};
 use crate::schedule::Schedule;
 use crate::show::Progress;
@@ -233,7 +234,7 @@ pub fn fine_tune(model: &mut dyn Trainable, train: &Dataset, valid: &Dataset, co
             if step == total {
                 break;
             }
-            let batch = train.batch(&rows)?;
+            let batch = train.batch_seeded(&rows, mix(config.seed, step as u64))?;
             // The rate of the first step would be zero; counting from one starts a step up the ramp.
             let learning_rate =
                 config.learning_rate * config.schedule.factor(step + usize::from(warmup > 0), warmup, total);
