@@ -7,7 +7,7 @@ use crate::nn::Pass;
 use crate::ops::{mix, IGNORE};
 use crate::plot::{histogram, Chart};
 use crate::rng::Rng;
-use crate::sys::capped;
+use crate::sys::{capped, on_each_core, threads};
 use crate::tokenizer::Tokenizer;
 
 /// Rows that the short preset keeps.
@@ -371,6 +371,34 @@ impl std::fmt::Display for Dataset {
             )
         )
     }
+}
+
+/// What `measure` says of each text of some batches, in the texts' order: texts of like length share a batch, and the
+/// cores share the batches.
+pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result<Vec<T>> + Sync) -> Result<Vec<T>> {
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|i| texts[*i].len());
+    let batches: Vec<&[usize]> = order.chunks(32).collect();
+    let (cores, batches, measure) = (threads(), &batches, &measure);
+    // Core c takes batches c, c + cores, ...: as many short ones as the others, and as many long ones.
+    let job = |core: usize| {
+        move || -> Result<Vec<(usize, T)>> {
+            let mut done = Vec::new();
+            for rows in batches.iter().skip(core).step_by(cores) {
+                let batch = Batch::new(&rows.iter().map(|i| texts[*i].as_slice()).collect::<Vec<_>>())?;
+                done.extend(rows.iter().copied().zip(measure(&batch)?));
+            }
+            Ok(done)
+        }
+    };
+    type Job<'a, T> = Box<dyn FnOnce() -> Result<Vec<(usize, T)>> + Send + 'a>;
+    let jobs = (0..cores).map(|core| Box::new(job(core)) as Job<T>).collect();
+    let mut found: Vec<(usize, T)> = Vec::new();
+    for part in on_each_core(jobs) {
+        found.extend(part?);
+    }
+    found.sort_by_key(|(i, _)| *i);
+    Ok(found.into_iter().map(|(_, measured)| measured).collect())
 }
 
 #[cfg(test)]

@@ -45,20 +45,7 @@ impl LanguageModel {
 
     fn build(config: Value, weights: Weights, tokenizer: Tokenizer) -> Result<Self> {
         let decoder = decoder(&config, weights)?;
-        let (rows, known) = (decoder.head().var().dim(0)?, tokenizer.vocab_size());
-        if known > rows {
-            return Err(Error::new(
-                ErrorKind::BadModel,
-                tr!(
-                    "El tokenizador conoce {known} tokens y el modelo solo {rows}: no son el uno para el otro.",
-                    "The tokenizer knows {known} tokens and the model only {rows}: they do not belong together."
-                ),
-            )
-            .next(tr!(
-                "Usa el tokenizer.json que vino con el modelo.",
-                "Use the tokenizer.json that came with the model."
-            )));
-        }
+        tokenizer.check_fits(decoder.head().var().dim(0)?)?;
         Ok(Self { decoder, tokenizer, config })
     }
 

@@ -144,6 +144,28 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// The ids of its special tokens: the start and the end of a text, padding, the mask.
+    pub fn special_ids(&self) -> Vec<u32> {
+        let tokens = self.inner.get_added_tokens_decoder();
+        tokens.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect()
+    }
+
+    /// Fails where it knows more tokens than a model has `rows` for.
+    pub fn check_fits(&self, rows: usize) -> Result<()> {
+        let known = self.vocab_size();
+        if known <= rows {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::BadModel,
+            tr!(
+                "El tokenizador conoce {known} tokens y el modelo solo {rows}: no son el uno para el otro.",
+                "The tokenizer knows {known} tokens and the model only {rows}: they do not belong together."
+            ),
+        )
+        .next(tr!("Usa el tokenizer.json que vino con el modelo.", "Use the tokenizer.json that came with the model.")))
+    }
+
     fn encoding(&self, text: &str, special: bool) -> Result<tokenizers::Encoding> {
         self.inner.encode(text, special).map_err(cannot_encode)
     }

@@ -14,7 +14,7 @@ const ROWS: &[&[&str]] = &[
     &["nn"],
     &["models"],
     &["dataset", "optim", "schedule", "history", "checkpoint", "train"],
-    &["generate", "language_model"],
+    &["generate", "language_model", "masked_model", "classifier", "embedder"],
     &["pretrain", "bench"],
     &["lib", "main"],
 ];

@@ -45,6 +45,16 @@ pub(super) fn activation(config: &Value, kind: &str, key: &str, default: &str) -
         .ok_or_else(|| unreadable(kind, tr!("{key} = {name}; conozco {known}", "{key} = {name}; I know {known}")))
 }
 
+/// The names of a classifier's labels in order: `id2label`, or as many as `num_labels` says (2 where nothing is said).
+pub fn labels(config: &Value) -> Vec<String> {
+    let count = match &config["id2label"] {
+        Value::Object(names) => names.len(),
+        _ => config["num_labels"].as_u64().unwrap_or(2) as usize,
+    };
+    let name = |i: usize| config["id2label"][i.to_string()].as_str().map(String::from);
+    (0..count).map(|i| name(i).unwrap_or_else(|| format!("LABEL_{i}"))).collect()
+}
+
 /// How fast each pair of a head's numbers turns, in radians a position, as `config.json` scales it.
 ///
 /// transformers 5 writes the settings in `rope_parameters`, transformers 4 in `rope_theta` and `rope_scaling`. Unscaled,

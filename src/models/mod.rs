@@ -1,10 +1,17 @@
 //! Model families, one file each, named as `model_type` in `config.json`.
 
+pub mod bert;
 mod config;
+pub mod distilbert;
+mod encoder;
 pub mod gpt2;
 pub mod llama;
 pub mod qwen2;
 pub mod qwen3;
+pub mod roberta;
+
+pub use config::labels;
+pub use encoder::{ClassifierEncoder, Encoder, EncoderConfig, MaskedEncoder, CLASSIFIER};
 
 use candle_core::Tensor;
 use serde_json::Value;
@@ -68,6 +75,18 @@ pub fn decoder(config: &Value, weights: Weights) -> Result<Box<dyn Decoder>> {
         Some("qwen2") => Ok(Box::new(llama::Llama::new(qwen2::read(config)?, weights)?)),
         Some("qwen3") => Ok(Box::new(llama::Llama::new(qwen3::read(config)?, weights)?)),
         other => Err(unknown_family(other, "gpt2, llama, qwen2, qwen3")),
+    }
+}
+
+/// Reads the settings of the encoder that `config` names in `model_type`.
+///
+/// [`Encoder::new`], [`MaskedEncoder::new`] and [`ClassifierEncoder::new`] build it, each for its task.
+pub fn encoder_config(config: &Value) -> Result<EncoderConfig> {
+    match config["model_type"].as_str() {
+        Some("bert") => bert::read(config),
+        Some("distilbert") => distilbert::read(config),
+        Some(kind @ ("roberta" | "xlm-roberta")) => roberta::read(config, kind),
+        other => Err(unknown_family(other, "bert, distilbert, roberta, xlm-roberta")),
     }
 }
 

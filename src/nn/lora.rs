@@ -59,7 +59,12 @@ pub fn add_lora(model: &mut dyn Module, config: &LoraConfig, whole: &[&str]) -> 
     let mut known: Vec<String> = linears.iter().map(|linear| stem(&linear.weight.name)).collect();
     known.sort();
     known.dedup();
-    let unknown: Vec<&String> = config.target_modules.iter().filter(|name| !known.contains(name)).collect();
+    let fits = |name: &str, target: &str| {
+        let path = name.trim_end_matches(".weight");
+        path == target || path.ends_with(&format!(".{target}"))
+    };
+    let found = |target: &String| linears.iter().any(|linear| fits(&linear.weight.name, target));
+    let unknown: Vec<&String> = config.target_modules.iter().filter(|target| !found(target)).collect();
     if !unknown.is_empty() {
         let (unknown, known) = (format!("{unknown:?}"), known.join(", "));
         return Err(Error::new(
@@ -68,7 +73,8 @@ pub fn add_lora(model: &mut dyn Module, config: &LoraConfig, whole: &[&str]) -> 
         )
         .next(tr!("Las que hay: {known}.", "Those it has: {known}.")));
     }
-    let chosen = |name: &str| config.target_modules.is_empty() || config.target_modules.contains(&stem(name));
+    let targets = &config.target_modules;
+    let chosen = |name: &str| targets.is_empty() || targets.iter().any(|target| fits(name, target));
     let mut rng = Rng::new(config.seed);
     for linear in linears.iter_mut() {
         linear.lora = None;

@@ -52,14 +52,24 @@ impl Weights {
         self
     }
 
-    /// Draws what is missing under names that begin with `start`, a new head on a model that had none; says if it will.
-    pub fn draw_missing(&mut self, start: &[&str], rng: Rng) -> bool {
-        let Source::Found(tensors) = &self.source else { return true };
-        let missing = !tensors.keys().any(|name| start.iter().any(|start| name.starts_with(start)));
-        if missing {
-            self.fresh = Some((start.iter().map(ToString::to_string).collect(), rng));
+    /// True when a tensor was found whose name begins with one of `starts`.
+    pub fn any(&self, starts: &[&str]) -> bool {
+        let Source::Found(tensors) = &self.source else { return false };
+        tensors.keys().any(|name| starts.iter().any(|start| name.starts_with(start)))
+    }
+
+    /// The same without what begins with one of `starts`: a head that is to be replaced.
+    pub fn without(mut self, starts: &[&str]) -> Self {
+        if let Source::Found(tensors) = &mut self.source {
+            tensors.retain(|name, _| !starts.iter().any(|start| name.starts_with(start)));
         }
-        missing
+        self
+    }
+
+    /// The same, but what begins with one of `starts` is drawn where it is missing: a new head on a model that was read.
+    pub fn drawing(mut self, starts: &[&str], seed: u64) -> Self {
+        self.fresh = Some((starts.iter().map(ToString::to_string).collect(), Rng::new(seed)));
+        self
     }
 
     /// A matrix of a linear layer or an embedding; drawn ones are normal with standard deviation `std`.
@@ -93,7 +103,10 @@ impl Weights {
     fn generator(&mut self, name: &str) -> Option<&mut Rng> {
         match (&mut self.source, &mut self.fresh) {
             (Source::Drawn(rng), _) => Some(rng),
-            (_, Some((starts, rng))) if starts.iter().any(|start| name.starts_with(start)) => Some(rng),
+            (Source::Found(tensors), Some((starts, rng))) => {
+                let fresh = !tensors.contains_key(name) && starts.iter().any(|start| name.starts_with(start));
+                fresh.then_some(rng)
+            }
             _ => None,
         }
     }
