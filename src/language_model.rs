@@ -7,6 +7,7 @@ use std::time::Instant;
 use candle_core::{DType, Tensor};
 use serde_json::Value;
 
+use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::{read_json, save_tensors, write_json, MODEL_FILES};
 use crate::dataset::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
@@ -170,6 +171,17 @@ impl LanguageModel {
     /// Lets training move every weight (there are no adapters, or they are trained too).
     pub fn train_all(&mut self) {
         nn::train_all(&mut *self.decoder);
+    }
+
+    /// Saves what was trained beside the model, as peft does: a small folder, to put on the same model with
+    /// `load_adapter`.
+    pub fn save_adapter(&self, path: &str) -> Result<()> {
+        save_adapter(&*self.decoder, Some("CAUSAL_LM"), path)
+    }
+
+    /// Puts an adapter on the model that `save_adapter` or peft wrote; one that was on it is taken off.
+    pub fn load_adapter(&mut self, path: &str) -> Result<()> {
+        load_adapter(&mut *self.decoder, path)
     }
 
     /// How many numbers are trainable, and how many there are.

@@ -34,6 +34,8 @@ pub mod history;
 
 pub mod checkpoint;
 
+pub mod adapter;
+
 pub mod train;
 
 pub mod generate;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
+use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::ModelFolder;
 use crate::dataset::{Batch, Dataset, Masking, Targets};
 use crate::error::{Error, ErrorKind, Result};
@@ -148,6 +149,17 @@ impl MaskedModel {
     /// Adds the adapters into the weights and takes them off; everything can be trained again.
     pub fn merge_lora(&mut self) -> Result<()> {
         nn::merge_lora(&mut self.model)
+    }
+
+    /// Saves what was trained beside the model, as peft does: a small folder, to put on the same model with
+    /// `load_adapter`.
+    pub fn save_adapter(&self, path: &str) -> Result<()> {
+        save_adapter(&self.model, None, path)
+    }
+
+    /// Puts an adapter on the model that `save_adapter` or peft wrote; one that was on it is taken off.
+    pub fn load_adapter(&mut self, path: &str) -> Result<()> {
+        load_adapter(&mut self.model, path)
     }
 
     /// How many numbers are trainable, and how many there are.

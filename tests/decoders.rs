@@ -147,6 +147,42 @@ fn an_adapter_of_peft_on_conv1d_gives_pefts_logits_and_gradients() {
 }
 
 #[test]
+fn adapters_are_read_and_written_as_peft_does() {
+    for (base, adapter, conv1d) in [("gpt2", "gpt2-lora", true), ("llama", "llama-lora", false)] {
+        let expected = expected(adapter);
+        let row = rows(&expected["input_ids"])[0].clone();
+        let equals = |model: &LanguageModel| {
+            let off = difference(&model.logits_of(&row).unwrap(), &expected["logits"].squeeze(0).unwrap());
+            assert!(off < 1e-4, "{adapter} is off by {off}");
+        };
+        let mut model = load(base);
+        model.add_lora(&LoraConfig::default()).unwrap(); // to be replaced
+        model.load_adapter(&path(adapter)).unwrap();
+        equals(&model);
+        // tests/peers/open_in_peft.py opens this folder.
+        let out = format!("{}/{adapter}-of-ours", env!("CARGO_TARGET_TMPDIR"));
+        model.save_adapter(&out).unwrap();
+        let config = std::fs::read_to_string(format!("{out}/adapter_config.json")).unwrap();
+        let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+        assert_eq!(config["fan_in_fan_out"], conv1d);
+        let theirs = std::fs::read_to_string(fixture(adapter).join("adapter_config.json")).unwrap();
+        let theirs: serde_json::Value = serde_json::from_str(&theirs).unwrap();
+        for name in ["r", "target_modules", "task_type", "fan_in_fan_out"] {
+            assert_eq!(config[name], theirs[name], "{name}");
+        }
+        let mut again = load(base);
+        again.load_adapter(&out).unwrap();
+        equals(&again);
+        let mut other = load("qwen2");
+        let before = other.logits_of(&row).unwrap();
+        let error = other.load_adapter(&path("gpt2-lora")).unwrap_err().to_string();
+        assert!(error.contains("c_attn"), "{error}");
+        assert_eq!(difference(&before, &other.logits_of(&row).unwrap()), 0.0, "a refused adapter moves nothing");
+        assert!(load(base).save_adapter(&out).unwrap_err().to_string().contains("add_lora"));
+    }
+}
+
+#[test]
 fn gpt2_opens_without_the_prefix_and_with_the_masks_of_older_files() {
     let home = tempfile::tempdir().unwrap();
     for file in ["config.json", "tokenizer.json"] {

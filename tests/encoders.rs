@@ -190,6 +190,35 @@ fn adapters_learn_on_every_projection_and_a_classifiers_head_is_trained_in_full(
 }
 
 #[test]
+fn a_classifiers_adapter_holds_its_head_too() {
+    for name in CLASSIFIERS {
+        let mut model = Classifier::load(&path(name)).unwrap();
+        let batch = batch(&expected(name), false);
+        let modules = vec!["query".to_string(), "q_lin".into()];
+        let known =
+            modules.into_iter().filter(|module| name.starts_with("distilbert") == (module == "q_lin")).collect();
+        model.add_lora(&LoraConfig { target_modules: known, ..Default::default() }).unwrap();
+        let mut optimizer = aula::optim::AdamW::new(Default::default());
+        for _ in 0..3 {
+            aula::train::train_step(&model, &batch, &mut optimizer, 1e-2).unwrap();
+        }
+        let out = format!("{}/{}-of-ours", env!("CARGO_TARGET_TMPDIR"), name.replace('/', "-"));
+        model.save_adapter(&out).unwrap();
+        let mut again = Classifier::load(&path(name)).unwrap();
+        let untrained = again.logits(&batch).unwrap();
+        again.load_adapter(&out).unwrap();
+        let logits = model.logits(&batch).unwrap();
+        assert!(difference(&again.logits(&batch).unwrap(), &logits) < 1e-6, "{name}");
+        assert!(difference(&untrained, &logits) > 1e-3, "{name}: nothing was learned");
+        let tensors: HashMap<String, Tensor> = [("input_ids", batch.ids.clone()), ("logits", logits)]
+            .map(|(name, tensor)| (name.to_string(), tensor))
+            .into();
+        // For tests/peers/open_in_peft.py, which compares.
+        candle_core::safetensors::save(&tensors, format!("{out}.safetensors")).unwrap();
+    }
+}
+
+#[test]
 fn saved_models_open_again_with_the_same_logits_and_the_same_names() {
     let home = tempfile::tempdir().unwrap();
     let saved = home.path().join("mi modelo ñ").to_string_lossy().into_owned();

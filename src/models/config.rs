@@ -69,11 +69,10 @@ pub(super) fn rope_frequencies(config: &Value, kind: &str, head_dim: usize) -> R
         let found = settings[name].as_f64().filter(|x| *x > 0.0);
         found.ok_or_else(|| unreadable(kind, format!("rope_scaling.{name} = {}", settings[name])))
     };
-    for name in ["partial_rotary_factor"] {
-        let share = settings[name].as_f64().or(config[name].as_f64()).unwrap_or(1.0);
-        if share != 1.0 {
-            return Err(unreadable(kind, format!("{name} = {share}")));
-        }
+    let name = "partial_rotary_factor";
+    let share = settings[name].as_f64().or(config[name].as_f64()).unwrap_or(1.0);
+    if share != 1.0 {
+        return Err(unreadable(kind, format!("{name} = {share}")));
     }
     match settings["rope_type"].as_str().or(settings["type"].as_str()).unwrap_or("default") {
         "default" => Ok(frequencies.collect()),

@@ -269,8 +269,8 @@ impl ClassifierEncoder {
     /// Builds the model with a new head, drawn by `seed`, whatever head its file has.
     pub fn with_new_head(config: EncoderConfig, weights: Weights, seed: u64) -> Result<Self> {
         let pooler = format!("{}pooler.", config.names.prefix);
-        let fresh: Vec<&str> = CLASSIFIER.iter().copied().collect();
-        Self::read(config, weights, |weights| weights.without(&fresh).drawing(&[&fresh[..], &[&pooler]].concat(), seed))
+        let drawn = [CLASSIFIER, &[&pooler]].concat();
+        Self::read(config, weights, |weights| weights.without(CLASSIFIER).drawing(&drawn, seed))
     }
 
     fn read(config: EncoderConfig, weights: Weights, head: impl FnOnce(Weights) -> Weights) -> Result<Self> {
