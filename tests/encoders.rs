@@ -256,7 +256,7 @@ fn a_new_head_on_a_model_that_had_another_learns_from_data() {
         assert!(error.contains("Classifier::new"), "{error}");
         let mut model = Classifier::new(&base, &["español", "english"]).unwrap();
         let words = |i: usize| {
-            if i % 2 == 0 {
+            if i.is_multiple_of(2) {
                 ("el gato y la niña", "español")
             } else {
                 ("the cat and the girl", "english")

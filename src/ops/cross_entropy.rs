@@ -11,8 +11,11 @@ use super::{floats, room, threads_for, At, Gemm};
 /// The label of a position that does not count: padding, or a part of the prompt.
 pub const IGNORE: u32 = u32::MAX;
 
-/// Logits that are held at a time (4 MB).
+/// Logits that are held at a time (4 MB), unless that is fewer than [`ROWS`] rows.
 const CHUNK: usize = 1024 * 1024;
+
+/// Rows that are taken at a time at least: each time, the whole weight and its gradient pass through the processor.
+const ROWS: usize = 128;
 
 /// What the backward of [`linear_cross_entropy`] will be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +85,8 @@ impl LinearCrossEntropy {
         Ok(Self { labels: labels.to_vec(), wanted, saved: Mutex::new(None) })
     }
 
-    /// Logits (rows, vocabulary) become d loss / d logits, unscaled; returns the sum of the rows' losses.
-    fn softmax_rows(&self, logits: &mut [f32], labels: &[u32], vocabulary: usize) -> f64 {
+    /// Logits (rows, vocabulary) become `scale` times d loss / d logits; returns the sum of the rows' losses.
+    fn softmax_rows(&self, logits: &mut [f32], labels: &[u32], vocabulary: usize, scale: f32) -> f64 {
         let rows = logits.par_chunks_mut(vocabulary).zip(labels.par_iter());
         let losses: Vec<f64> = rows
             .map(|(row, label)| {
@@ -93,9 +96,9 @@ impl LinearCrossEntropy {
                     let (sum, largest) = exp_row(row);
                     let loss = f64::from(sum).ln() + f64::from(largest) - f64::from(score);
                     if self.wanted.hidden {
-                        let inverse = sum.recip();
+                        let inverse = scale / sum;
                         row.iter_mut().for_each(|x| *x *= inverse);
-                        row[label] -= 1.0;
+                        row[label] -= scale;
                     }
                     loss
                 })
@@ -115,7 +118,7 @@ impl LinearCrossEntropy {
             dweight: vec![0f32; if self.wanted.weight { weight.len() } else { 0 }],
             dbias: vec![0f32; if self.wanted.hidden { bias.len() } else { 0 }],
         };
-        let chunk = (CHUNK / vocabulary).clamp(1, counted.len().max(1));
+        let chunk = (CHUNK / vocabulary).max(ROWS).min(counted.len().max(1));
         let mut logits = room(chunk * vocabulary);
         let mut dh = room(chunk * d);
         let mut total = 0f64;
@@ -131,7 +134,7 @@ impl LinearCrossEntropy {
             let (here, there) = ((&h[..], At::rows(d)), (weight, At::transposed(d)));
             let forward = Gemm { m: n, n: vocabulary, k: d, threads };
             forward.run((logits, At::rows(vocabulary)), !bias.is_empty(), here, there);
-            total += self.softmax_rows(logits, &labels, vocabulary);
+            total += self.softmax_rows(logits, &labels, vocabulary, scale);
             if self.wanted.hidden {
                 let back = Gemm { m: n, n: d, k: vocabulary, threads };
                 back.run((&mut dh, At::rows(d)), false, (logits, At::rows(vocabulary)), (weight, At::rows(d)));
@@ -148,8 +151,6 @@ impl LinearCrossEntropy {
                 sum.run((&mut saved.dweight, At::rows(d)), true, logits, here);
             }
         }
-        let Saved { dhidden, dweight, dbias } = &mut saved;
-        dhidden.iter_mut().chain(dweight).chain(dbias).for_each(|x| *x *= scale);
         if let Ok(mut slot) = self.saved.lock() {
             *slot = Some(saved);
         }
