@@ -1,9 +1,13 @@
 //! `aula-engine`: the commands that need the library. People type `aula`, which hands over to this.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+use candle_core::Tensor;
 
 use aula::bench::bench_train;
 use aula::error::{Error, ErrorKind, Result};
+use aula::language_model::LanguageModel;
 use aula::pretrain::{pretrain, stories_folder, PretrainConfig};
 use aula::stories::StoryTeller;
 
@@ -13,7 +17,9 @@ const USAGE: &str = "usage:
   aula stories es|en [--count N] [--seed N] [--plot NAME]
       tells stories from data/stories
   aula bench train --model DIR --batches FILE.safetensors [--steps N]
-      seconds per step of full fine-tuning, as one line of JSON";
+      seconds per step of full fine-tuning, as one line of JSON
+  aula logits --model DIR --text TEXT --out FILE.safetensors
+      what the model answers to a text, for `tests/peers/open_in_transformers.py`";
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +42,7 @@ fn command(arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("pretrain") => pretrain(&options.pretrain()?),
         Some("stories") => options.stories(),
+        Some("logits") => options.logits(),
         Some("bench") if arguments.get(1).is_some_and(|what| what == "train") => options.bench_train(),
         _ => Err(Error::new(ErrorKind::BadSetting, USAGE)),
     }
@@ -60,6 +67,7 @@ const KNOWN: &[&str] = &[
     "--plot",
     "--model",
     "--batches",
+    "--text",
 ];
 
 impl Options<'_> {
@@ -96,18 +104,30 @@ impl Options<'_> {
             layers: self.value("--layers", 4)?,
             vocab_size: 4096,
             max_tokens: 128,
-            batch_size: self.value("--batch", 80)?,
-            steps: self.value("--steps", 2800)?,
-            learning_rate: self.value("--rate", 2e-3)?,
+            batch_size: self.value("--batch", 48)?,
+            steps: self.value("--steps", 7500)?,
+            learning_rate: self.value("--rate", 2.5e-3)?,
             seed: self.value("--seed", 42)?,
         })
     }
 
     fn bench_train(&self) -> Result<()> {
-        let needed = |name| {
-            self.text(name).ok_or_else(|| Error::new(ErrorKind::BadSetting, format!("{name} is missing")).next(USAGE))
-        };
-        bench_train(needed("--model")?, Path::new(needed("--batches")?), self.value("--steps", 20)?)
+        bench_train(self.needed("--model")?, Path::new(self.needed("--batches")?), self.value("--steps", 20)?)
+    }
+
+    fn needed(&self, name: &str) -> Result<&str> {
+        self.text(name).ok_or_else(|| Error::new(ErrorKind::BadSetting, format!("{name} is missing")).next(USAGE))
+    }
+
+    /// Writes `input_ids` (1, time) and `logits` (1, time, vocabulary).
+    fn logits(&self) -> Result<()> {
+        let model = LanguageModel::load(self.needed("--model")?)?;
+        let ids = model.tokenizer().encode(self.needed("--text")?)?;
+        let logits = model.logits_of(&ids)?.unsqueeze(0)?;
+        let ids: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
+        let ids = Tensor::new(ids, logits.device())?.unsqueeze(0)?;
+        let tensors = HashMap::from([("input_ids", ids), ("logits", logits)]);
+        Ok(candle_core::safetensors::save(&tensors, self.needed("--out")?)?)
     }
 
     fn stories(&self) -> Result<()> {
@@ -116,7 +136,9 @@ impl Options<'_> {
         let text = std::fs::read_to_string(&path).map_err(|e| aula::sys::io_error(&path, "leer", "read", &e))?;
         let teller = StoryTeller::new(&text, language)?;
         let (count, seed, plot) = (self.value("--count", 10)?, self.value("--seed", 1)?, self.text("--plot"));
-        let stories = (0..200_000).map(|i| teller.story(seed, i));
+        let primer = plot.is_some_and(|plot| plot.starts_with("primer"));
+        let tell = |i| if primer { teller.primer(seed, i) } else { teller.story(seed, i) };
+        let stories = (0..200_000).map(tell);
         for story in stories.filter(|story| plot.is_none_or(|plot| story.plot == plot)).take(count) {
             println!("[{}] {}\n", story.plot, story.text);
         }

@@ -22,7 +22,7 @@ wait for each other by spinning. Measure on a quiet machine; where that cannot b
 try OMP_WAIT_POLICY=passive in the environment: beside a compiler, 2 threads went from
 1.2 to 0.3 s per step in one trial, and gained little in others.
 
-Setup: python -m venv /opt/peers && /opt/peers/bin/pip install torch==2.15.0 transformers==5.23.0
+Setup: python -m venv .aula/peers && .aula/peers/bin/pip install torch==2.15.0 transformers==5.23.0
 Written with Python 3.11, torch 2.15.0, transformers 5.23.0, safetensors 0.8.0.
 """
 

@@ -12,6 +12,8 @@ use crate::tokenizer::Tokenizer;
 const HELD_OUT_WRITTEN: usize = 30;
 /// One story in this many is a hand-written one.
 const WRITTEN_EVERY: usize = 40;
+/// Training begins with this many stories of which half are primers; after them one in ten is.
+const FIRST: u64 = 80_000;
 /// Families of stories by seed: to train, to measure, to learn the tokenizer.
 const TRAIN: u64 = 1;
 const HELD_OUT: u64 = 2;
@@ -46,10 +48,13 @@ impl Corpus {
         Ok(Self { tellers, written, held_out_written })
     }
 
-    /// Story number `index` of training: Spanish or English by chance, some of them hand-written.
+    /// Story number `index` of training: Spanish or English by chance, some of them primers, some hand-written.
     pub fn story(&self, index: u64) -> String {
         let mut rng = Rng::stream(TRAIN + 100, index);
         let language = rng.below(2);
+        if rng.below(if index < FIRST { 2 } else { 10 }) == 0 {
+            return self.tellers[language].primer(TRAIN, index).text;
+        }
         match rng.below(WRITTEN_EVERY) {
             0 if !self.written[language].is_empty() => {
                 self.written[language][rng.below(self.written[language].len())].clone()

@@ -57,6 +57,13 @@ pub(super) struct Plot {
     pub beats: Vec<(bool, Template)>,
 }
 
+impl Plot {
+    /// Primers are told apart from the other plots.
+    pub fn is_primer(&self) -> bool {
+        self.name.starts_with("primer")
+    }
+}
+
 /// Everything that a grammar file says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Grammar {

@@ -1,6 +1,6 @@
 """Opens a model folder saved by this crate in transformers, and compares logits.
 
-    /opt/peers/bin/python tests/peers/open_in_transformers.py FOLDER [EXPECTED.safetensors]
+    .aula/peers/bin/python tests/peers/open_in_transformers.py FOLDER [EXPECTED.safetensors]
 
 EXPECTED holds `input_ids` [batch, length] (no padding) and `logits` [batch, length,
 vocabulary] as the crate computed them. The exit code is 1 when the largest
@@ -10,7 +10,7 @@ transformers would fill a missing one with random numbers and only warn.
 Run by hand, before a release or after a change to how models are saved: it needs
 torch and transformers, gigabytes that the crate's own tests should not ask for.
 
-Setup: python -m venv /opt/peers && /opt/peers/bin/pip install torch==2.15.0 transformers==5.23.0
+Setup: python -m venv .aula/peers && .aula/peers/bin/pip install torch==2.15.0 transformers==5.23.0
 Written with Python 3.11, torch 2.15.0, transformers 5.23.0, tokenizers 0.23.3.
 """
 

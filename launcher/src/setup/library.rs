@@ -19,7 +19,13 @@ const ENGINE: &str = "aula-engine";
 /// Compiles what is not compiled yet and gives the shared object's path. Cargo decides what there is to do; it needs
 /// no network once the crates are on the machine.
 pub fn ensure(places: &Places) -> Result<(PathBuf, Check)> {
-    let total = count_packages(places);
+    let total = match count_packages(places) {
+        Some(total) => total,
+        None => {
+            download(places)?;
+            count_packages(places).unwrap_or(1)
+        }
+    };
     let title = say!("Biblioteca del curso", "The course's library");
     let mut all = build(places, &["build", "--release", "-p", PACKAGE, "--lib", "--bins"]);
     let (ended, _) = run(&title, &mut all, total)?;
@@ -57,7 +63,7 @@ pub fn ensure_engine(places: &Places) -> Result<PathBuf> {
     if !engine.exists() {
         let title = say!("Órdenes del curso ({ENGINE})", "The course's commands ({ENGINE})");
         let mut build = build(places, &["build", "--release", "-p", PACKAGE, "--bin", ENGINE]);
-        let (ended, _) = run(&title, &mut build, count_packages(places))?;
+        let (ended, _) = run(&title, &mut build, count_packages(places).unwrap_or(1))?;
         if !ended.status.success() {
             let what = say!("`{ENGINE}` no compila.", "`{ENGINE}` does not compile.");
             return Err(progress::explain(what, &ended));
@@ -116,14 +122,23 @@ fn is_shared_object(file: &Path) -> bool {
     file.extension().is_some_and(|end| end == "so" || end == "dylib")
 }
 
-/// How many packages the library is made of on this platform; 1 when cargo does not tell.
-fn count_packages(places: &Places) -> u64 {
+/// Brings the sources of all crates to this machine. What cannot be had is told by the build that follows.
+fn download(places: &Places) -> Result<()> {
+    let title = say!("Descarga de lo que usa la biblioteca", "Download of what the library uses");
+    let mut fetch = process::cargo(places);
+    fetch.args(["fetch", "--locked"]);
+    progress::run(&title, &mut fetch, None, progress::show_lines)?;
+    Ok(())
+}
+
+/// How many packages the library is made of on this platform; nothing while their sources are not on this machine.
+fn count_packages(places: &Places) -> Option<u64> {
     let mut tree = process::cargo(places);
     tree.args(["tree", "--offline", "-p", PACKAGE, "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
-    let Ok(output) = tree.output() else { return 1 };
+    let output = tree.output().ok().filter(|output| output.status.success())?;
     let text = String::from_utf8_lossy(&output.stdout);
     // Proc macros and repeated packages carry a mark after the version.
     let packages: HashSet<String> =
         text.lines().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect();
-    (packages.len() as u64).max(1)
+    Some((packages.len() as u64).max(1))
 }
