@@ -151,6 +151,19 @@ fn embedding_takes_rows_and_adds_up_the_gradients_of_each() {
 }
 
 #[test]
+fn the_rows_of_a_batch_stand_for_the_whole_table() {
+    let (table, ids) = (random(&[6, 5], 1), [3, 0, 3, 5, 3, 0]);
+    let (rows, places) = ops::distinct(&ids);
+    assert_eq!((rows.as_slice(), places.as_slice()), (&[0, 3, 5][..], &[1, 0, 1, 2, 1, 0][..]));
+    let few = Var::from_tensor(&ops::embedding(&table, &rows, &[3]).unwrap().detach()).unwrap();
+    let small = weigh(&ops::embedding(&few, &places, &[2, 3]).unwrap()).unwrap().backward().unwrap();
+    let sum = Tensor::zeros((6, 5), DType::F32, &Device::Cpu).unwrap();
+    ops::add_rows(&sum, &rows, small.get(&few).unwrap()).unwrap();
+    close("rows", &numbers(&sum), &gradients(&[&table], &|| ops::embedding(&table, &ids, &[2, 3]))[0], 1e-6);
+    assert!(ops::add_rows(&sum, &[0, 3, 6], small.get(&few).unwrap()).is_err(), "a row past the table");
+}
+
+#[test]
 fn dropout_leaves_out_the_same_numbers_forward_and_back() {
     let x = random(&[2, 5, 8], 1);
     let dropout = Dropout::new(0.4, vec![3, 4]);

@@ -179,13 +179,13 @@ impl Encoder {
 
     /// The last layer's states (texts, time, hidden); at padding they mean nothing.
     pub fn hidden(&self, pass: &Pass) -> candle_core::Result<Tensor> {
-        let (c, shape) = (&self.config, [pass.texts(), pass.time]);
+        let c = &self.config;
         let first = c.first_position;
-        let places: Vec<u32> = (0..shape[0]).flat_map(|_| (first..first + pass.time).map(|i| i as u32)).collect();
-        let mut x = ops::embedding(&self.word_embeddings.value(), &pass.ids, &shape)?;
-        x = (x + ops::embedding(&self.position_embeddings.value(), &places, &shape)?)?;
+        let places: Vec<u32> = (0..pass.texts()).flat_map(|_| (first..first + pass.time).map(|i| i as u32)).collect();
+        let mut x = self.word_embeddings.rows(&pass.ids, pass)?;
+        x = (x + self.position_embeddings.rows(&places, pass)?)?;
         if let Some(segments) = &self.token_type_embeddings {
-            x = (x + ops::embedding(&segments.value(), &vec![0; places.len()], &shape)?)?;
+            x = (x + segments.rows(&vec![0; places.len()], pass)?)?;
         }
         let mut x = pass.dropout(self.norm.forward(&x)?, c.dropout)?;
         for layer in &self.layers {

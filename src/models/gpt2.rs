@@ -158,8 +158,8 @@ impl Decoder for Gpt2 {
         let (c, batch, time) = (&self.config, pass.texts(), pass.time);
         let past = cache.as_ref().map_or(0, |cache| cache.len());
         let places: Vec<u32> = (0..batch).flat_map(|_| (past..past + time).map(|i| i as u32)).collect();
-        let tokens = ops::embedding(&self.wte.value(), &pass.ids, &[batch, time])?;
-        let x = (tokens + ops::embedding(&self.wpe.value(), &places, &[batch, time])?)?;
+        let tokens = self.wte.rows(&pass.ids, pass)?;
+        let x = (tokens + self.wpe.rows(&places, pass)?)?;
         let mut x = pass.dropout(x, c.embd_pdrop)?; // (batch, time, n_embd)
         for (i, layer) in self.h.iter().enumerate() {
             let qkv = layer.c_attn.forward(&layer.ln_1.forward(&x)?, (batch, time, 3 * c.n_embd))?;

@@ -206,7 +206,7 @@ impl Decoder for Llama {
         let eps = self.config.rms_norm_eps;
         let (batch, time) = (pass.texts(), pass.time);
         let past = cache.as_ref().map_or(0, |cache| cache.len());
-        let mut x = ops::embedding(&self.embed_tokens.value(), &pass.ids, &[batch, time])?;
+        let mut x = self.embed_tokens.rows(&pass.ids, pass)?;
         for (i, layer) in self.layers.iter().enumerate() {
             let normed = ops::rms_norm(&x, &layer.input_layernorm.value(), eps)?;
             x = self.attend(i, &x, &normed, past, cache.as_deref_mut())?;

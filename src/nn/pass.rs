@@ -38,6 +38,11 @@ impl Pass {
         Self { seeds: Some(seeds.to_vec()), ..self }
     }
 
+    /// True while training.
+    pub fn is_training(&self) -> bool {
+        self.seeds.is_some()
+    }
+
     /// How many texts.
     pub fn texts(&self) -> usize {
         self.lengths.len()

@@ -22,7 +22,7 @@ pub use adamw::{adamw_step, gradient_norm, sum_gradients, AdamWStep};
 pub use attention::{attention, attention_fused, attention_within};
 pub use cross_entropy::{linear_bias_cross_entropy, linear_cross_entropy, Wanted, IGNORE};
 pub use dropout::{dropout, mix, Dropout};
-pub use embedding::embedding;
+pub use embedding::{add_rows, distinct, embedding};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_add, linear_to, Affine};
 pub use rms_norm::rms_norm;
