@@ -210,41 +210,45 @@ fn a_classifiers_adapter_holds_its_head_too() {
         let logits = model.logits(&batch).unwrap();
         assert!(difference(&again.logits(&batch).unwrap(), &logits) < 1e-6, "{name}");
         assert!(difference(&untrained, &logits) > 1e-3, "{name}: nothing was learned");
-        let tensors: HashMap<String, Tensor> = [("input_ids", batch.ids.clone()), ("logits", logits)]
-            .map(|(name, tensor)| (name.to_string(), tensor))
-            .into();
-        // For tests/peers/open_in_peft.py, which compares.
-        candle_core::safetensors::save(&tensors, format!("{out}.safetensors")).unwrap();
+        keep_logits(&out, &batch, &logits); // for tests/peers/open_in_peft.py
     }
+}
+
+/// A model saved in target/tmp with its logits of a batch, which tests/peers/open_encoders.py opens and compares.
+fn keep_logits(folder: &str, batch: &Batch, logits: &Tensor) {
+    let tensors: HashMap<String, Tensor> =
+        [("input_ids", batch.ids.clone()), ("logits", logits.clone())].map(|(name, t)| (name.to_string(), t)).into();
+    candle_core::safetensors::save(&tensors, format!("{folder}.safetensors")).unwrap();
 }
 
 #[test]
 fn saved_models_open_again_with_the_same_logits_and_the_same_names() {
-    let home = tempfile::tempdir().unwrap();
-    let saved = home.path().join("mi modelo ñ").to_string_lossy().into_owned();
+    let place = |name: &str| format!("{}/{}-saved ñ", env!("CARGO_TARGET_TMPDIR"), name.replace('/', "-"));
     let names = |folder: &str| -> Vec<String> {
         aula::hub::load_weights(std::path::Path::new(folder)).unwrap().into_keys().collect()
     };
     for family in FAMILIES {
         let name = format!("{family}/masked");
         let mut model = MaskedModel::load(&path(&name)).unwrap();
-        let batch = batch(&expected(&name), true);
+        let (saved, batch) = (place(&name), batch(&expected(&name), true));
         model.add_lora(&LoraConfig::default()).unwrap();
         reference::adapters_learn(&model, &batch, &[]);
         model.save(&saved).unwrap();
-        let again = MaskedModel::load(&saved).unwrap();
-        assert!(difference(&again.logits(&batch).unwrap(), &model.logits(&batch).unwrap()) < 1e-4, "{name}");
+        let (again, logits) = (MaskedModel::load(&saved).unwrap(), model.logits(&batch).unwrap());
+        assert!(difference(&again.logits(&batch).unwrap(), &logits) < 1e-4, "{name}");
         assert_eq!(names(&saved), names(&path(&name)));
+        keep_logits(&saved, &batch, &logits);
     }
     for name in CLASSIFIERS {
         let model = Classifier::load(&path(name)).unwrap();
-        let batch = batch(&expected(name), false);
+        let (saved, batch) = (place(name), batch(&expected(name), false));
         reference::twenty_steps_follow(&model, &batch, &expected(name));
         model.save(&saved).unwrap();
-        let again = Classifier::load(&saved).unwrap();
-        assert!(difference(&again.logits(&batch).unwrap(), &model.logits(&batch).unwrap()) < 1e-6, "{name}");
+        let (again, logits) = (Classifier::load(&saved).unwrap(), model.logits(&batch).unwrap());
+        assert!(difference(&again.logits(&batch).unwrap(), &logits) < 1e-6, "{name}");
         assert_eq!(names(&saved), names(&path(name)));
         assert_eq!(again.labels(), model.labels());
+        keep_logits(&saved, &batch, &logits);
     }
 }
 
@@ -273,10 +277,11 @@ fn a_new_head_on_a_model_that_had_another_learns_from_data() {
         assert_eq!(model.predict("the girl 7").unwrap().label, "english", "{family}");
         let error = model.dataset(&texts[..1], &["français".into()], 30).unwrap_err().to_string();
         assert!(error.contains("français") && error.contains("español, english"), "{error}");
-        let home = tempfile::tempdir().unwrap();
-        let saved = home.path().join("idiomas").to_string_lossy().into_owned();
+        let saved = format!("{}/{family}-languages-saved ñ", env!("CARGO_TARGET_TMPDIR"));
         model.save(&saved).unwrap();
         assert_eq!(Classifier::load(&saved).unwrap().labels(), ["español", "english"]);
+        let batch = batch(&expected(&format!("{family}/masked")), true);
+        keep_logits(&saved, &batch, &model.logits(&batch).unwrap());
     }
 }
 
