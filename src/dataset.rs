@@ -6,11 +6,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ops::IGNORE;
 use crate::plot::{histogram, Chart};
 use crate::rng::Rng;
-use crate::sys::capped;
+use crate::show::Progress;
+use crate::sys::{capped, stopped, stopped_error};
 use crate::tokenizer::Tokenizer;
 
 /// Rows that the short preset keeps.
 const SHORT_ROWS: usize = 96;
+/// Texts that are cut into tokens between two looks at the clock.
+const AT_ONCE: usize = 2_000;
 
 /// Texts as token ids, each at most `max_tokens` long.
 #[derive(Clone, Debug)]
@@ -75,7 +78,7 @@ impl Dataset {
         let rows = capped(texts.len(), SHORT_ROWS, "textos", "texts");
         let mut dataset = Self { examples: Vec::new(), max_tokens, lengths: Vec::new() };
         let mut empty = 0;
-        for (text, mut ids) in texts[..rows].iter().zip(tokenizer.encode_all(&texts[..rows])?) {
+        for (text, mut ids) in texts[..rows].iter().zip(encode(&texts[..rows], tokenizer)?) {
             if text.trim().is_empty() || ids.is_empty() {
                 empty += 1;
                 continue;
@@ -217,6 +220,25 @@ impl Dataset {
     pub fn evcxr_display(&self) {
         println!("{self}");
     }
+}
+
+/// The ids of many texts. The reader may stop it; half a dataset would be of no use.
+fn encode(texts: &[String], tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>> {
+    let (all, mut ids) = (texts.len(), Vec::with_capacity(texts.len()));
+    let mut progress = Progress::start(&tr!("Cortando en tokens", "Cutting into tokens"), all);
+    for some in texts.chunks(AT_ONCE) {
+        if stopped() {
+            let done = ids.len();
+            return Err(stopped_error(
+                tr!("Parado en el texto {done} de {all}.", "Stopped at text {done} of {all}."),
+                tr!("Ejecuta la celda otra vez para cortarlos todos.", "Run the cell again to cut them all."),
+            ));
+        }
+        ids.extend(tokenizer.encode_all(some)?);
+        progress.update(ids.len(), &tr!("textos", "texts"));
+    }
+    progress.end(&tr!("textos", "texts"));
+    Ok(ids)
 }
 
 impl std::fmt::Display for Dataset {

@@ -56,6 +56,7 @@ pub mod prelude {
     pub use crate::language_model::{logits_difference, LanguageModel, LoraConfig};
     pub use crate::plot::Chart;
     pub use crate::schedule::Schedule;
+    pub use crate::sys::stopped;
     pub use crate::table::Table;
     pub use crate::tokenizer::Tokens;
     pub use crate::train::{evaluate, fine_tune, Score, TrainConfig};
