@@ -2,9 +2,11 @@
 //! from the process of the cells to the kernel's relay.
 
 mod descriptors;
+mod flush;
 mod marks;
 pub(crate) mod relay;
 mod stop;
+mod tapped;
 
 use std::io;
 use std::path::{Path, PathBuf};
