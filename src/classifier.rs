@@ -287,6 +287,10 @@ impl Classifier {
 }
 
 impl Trainable for Classifier {
+    fn learns_labels(&self) -> bool {
+        true
+    }
+
     fn params(&self) -> Vec<&Param> {
         nn::Module::params(&self.model)
     }

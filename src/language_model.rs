@@ -11,13 +11,13 @@ use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::{read_json, save_tensors, write_json, MODEL_FILES};
 use crate::dataset::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
-use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation};
+use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation, Writing};
 use crate::hub::{load_weights, model_files};
 use crate::models::{decoder, Decoder, KvCache};
 use crate::nn::{self, Param, Pass, Weights};
 use crate::ops::{self, Wanted};
 use crate::rng::Rng;
-use crate::sys::write_folder;
+use crate::sys::{stopped, write_folder};
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
 
@@ -113,9 +113,12 @@ impl LanguageModel {
         likeliest(&logits, count)?.into_iter().map(named).collect()
     }
 
-    /// Goes on with `prompt`.
+    /// Goes on with `prompt`. What takes a while is seen as it comes; stopped by the reader, it gives the text so far.
     pub fn generate(&self, prompt: &str, config: &GenerateConfig) -> Result<Generation> {
-        config.check()?;
+        self.generate_all(&[prompt], config).map(|mut texts| texts.remove(0))
+    }
+
+    fn write(&self, prompt: &str, config: &GenerateConfig, writing: &mut Writing) -> Result<Generation> {
         let begin = Instant::now();
         let mut ids = self.tokenizer.encode(prompt)?;
         let start = ids.len();
@@ -134,19 +137,25 @@ impl LanguageModel {
         let (ends, head) = (self.end_tokens(), self.decoder.head().value().detach());
         let (mut rng, mut cache, mut ended) = (Rng::new(config.seed), KvCache::new(), false);
         let mut fresh = ids.clone();
-        while !ended && ids.len() < limit && ids.len() - start < config.max_tokens {
+        // The new text is what the whole has more than the prompt: a token's text may depend on the one before.
+        let known = self.tokenizer.decode(&ids)?;
+        let text = |ids: &[u32]| -> Result<String> {
+            let whole = self.tokenizer.decode(ids)?;
+            Ok(whole.strip_prefix(&known).unwrap_or(&whole).to_string())
+        };
+        writing.begin(prompt);
+        while !ended && ids.len() < limit && ids.len() - start < config.max_tokens && !stopped() {
             let hidden = self.decoder.hidden(&Pass::text(&fresh), Some(&mut cache))?.detach();
             let token = sample(&last_logits(&hidden, &head)?, &ids, config, &mut rng)?;
             ended = ends.contains(&token);
             ids.push(token);
             fresh = vec![token];
+            // Half a character, or an error in showing, is no reason to end: the whole text is read below.
+            writing.add(|| text(&ids).unwrap_or_default());
         }
-        // The new text is what the whole has more than the prompt: a token's text may depend on the one before.
-        let (whole, known) = (self.tokenizer.decode(&ids)?, self.tokenizer.decode(&ids[..start])?);
-        let text = whole.strip_prefix(&known).unwrap_or(&whole).to_string();
         Ok(Generation {
             prompt: prompt.to_string(),
-            text,
+            text: text(&ids)?,
             tokens: ids.len() - start,
             ended,
             seconds: begin.elapsed().as_secs_f64(),
@@ -155,7 +164,11 @@ impl LanguageModel {
 
     /// Goes on with each of `prompts`, with the same settings and seed.
     pub fn generate_all(&self, prompts: &[&str], config: &GenerateConfig) -> Result<Vec<Generation>> {
-        prompts.iter().map(|prompt| self.generate(prompt, config)).collect()
+        config.check()?;
+        let mut writing = Writing::start(prompts.len(), config.max_tokens);
+        let texts: Result<Vec<_>> = prompts.iter().map(|prompt| self.write(prompt, config, &mut writing)).collect();
+        writing.end();
+        texts
     }
 
     /// Freezes the model and puts small trainable matrices on its linear layers. Run again, it starts them anew.

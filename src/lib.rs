@@ -24,6 +24,8 @@ pub mod nn;
 
 pub mod models;
 
+pub mod batch;
+
 pub mod dataset;
 
 pub mod optim;
@@ -67,6 +69,7 @@ pub mod prelude {
     pub use crate::masked_model::{Filling, Fillings, MaskedModel};
     pub use crate::plot::Chart;
     pub use crate::schedule::Schedule;
+    pub use crate::sys::stopped;
     pub use crate::table::Table;
     pub use crate::tokenizer::Tokens;
     pub use crate::train::{evaluate, fine_tune, Score, TrainConfig};

@@ -13,7 +13,7 @@ const ROWS: &[&[&str]] = &[
     &["ops"],
     &["nn"],
     &["models"],
-    &["dataset", "optim", "schedule", "history", "checkpoint", "adapter", "train"],
+    &["batch", "dataset", "optim", "schedule", "history", "checkpoint", "adapter", "train"],
     &["generate", "language_model", "masked_model", "classifier", "embedder"],
     &["pretrain", "bench"],
     &["lib", "main"],

@@ -273,6 +273,7 @@ fn a_new_head_on_a_model_that_had_another_learns_from_data() {
         let config = aula::train::TrainConfig { epochs: 12, learning_rate: 3e-3, batch_size: 8, ..Default::default() };
         let history = aula::train::fine_tune(&mut model, &train, &valid, &config).unwrap();
         assert_eq!(history.moved, history.trainable, "{family}");
+        assert!(!history.to_string().contains("perple"), "labels have no perplexity: {history}");
         assert_eq!(model.accuracy(&valid).unwrap(), 1.0, "{family}");
         assert_eq!(model.predict("the girl 7").unwrap().label, "english", "{family}");
         let error = model.dataset(&texts[..1], &["français".into()], 30).unwrap_err().to_string();
