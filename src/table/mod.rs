@@ -170,7 +170,7 @@ impl Reading {
 
     /// So many rows and bytes are read.
     fn at(&mut self, rows: usize, bytes: usize) -> Result<()> {
-        if rows % Self::ROWS != 0 {
+        if !rows.is_multiple_of(Self::ROWS) {
             return Ok(());
         }
         if stopped() {
