@@ -9,6 +9,9 @@ use super::Pass;
 use crate::error::Result;
 use crate::ops;
 
+/// Rows of a table, and the variable that stood for them in a pass.
+type LookedUp = (Vec<u32>, Var);
+
 /// A named weight. Its name is its key in `model.safetensors`.
 #[derive(Clone, Debug)]
 pub struct Param {
@@ -18,7 +21,7 @@ pub struct Param {
     pub trainable: bool,
     var: Var,
     /// Rows that training passes looked up since the last step, each set with the variable that stood for it.
-    looked_up: Arc<Mutex<Vec<(Vec<u32>, Var)>>>,
+    looked_up: Arc<Mutex<Vec<LookedUp>>>,
 }
 
 impl Param {
