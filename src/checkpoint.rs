@@ -1,14 +1,17 @@
 //! Weights to files and back, and the checkpoints of a long run, written whole or not at all.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::hub::{load_weights, model_files};
+use crate::nn::Weights;
 use crate::optim::{AdamW, AdamWConfig};
 use crate::sys::{io_error, write_folder};
+use crate::tokenizer::Tokenizer;
 
 /// What a saved model's folder may hold.
 pub const MODEL_FILES: &[&str] = &[
@@ -49,6 +52,50 @@ pub fn read_json(path: &Path) -> Result<Value> {
         let shown = path.display();
         Error::new(ErrorKind::BadModel, tr!("{shown} no es JSON válido.", "{shown} is not valid JSON.")).why(error)
     })
+}
+
+/// What a model's folder holds besides its weights.
+pub struct ModelFolder {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// `config.json`.
+    pub config: Value,
+    /// `tokenizer.json`.
+    pub tokenizer: Tokenizer,
+    /// `tokenizer_config.json`, where there is one: we do not need it, transformers does.
+    tokenizer_config: Option<Value>,
+}
+
+impl ModelFolder {
+    /// Finds a model by a folder's path or its name (see [`model_files`]) and reads what is not weights.
+    pub fn open(name: &str) -> Result<Self> {
+        let folder = model_files(name)?;
+        let settings = folder.join("tokenizer_config.json");
+        let tokenizer_config = if settings.is_file() { Some(read_json(&settings)?) } else { None };
+        let config = read_json(&folder.join("config.json"))?;
+        let tokenizer = Tokenizer::read(&folder.join("tokenizer.json"))?;
+        Ok(Self { folder, config, tokenizer, tokenizer_config })
+    }
+
+    /// The weights, to build a model of.
+    pub fn weights(&self) -> Result<Weights> {
+        Ok(Weights::found(load_weights(&self.folder)?))
+    }
+
+    /// Writes a model's folder with these settings and other weights: whole, or not at all.
+    pub fn save(&self, path: &str, weights: &BTreeMap<String, Tensor>) -> Result<()> {
+        write_folder(Path::new(path), MODEL_FILES, |folder| {
+            write_json(&folder.join("config.json"), &self.config)?;
+            if let Some(settings) = &self.tokenizer_config {
+                write_json(&folder.join("tokenizer_config.json"), settings)?;
+            }
+            self.tokenizer.save(&folder.join("tokenizer.json"))?;
+            save_tensors(&folder.join("model.safetensors"), weights)
+        })?;
+        let megabytes = weights.values().map(|tensor| tensor.elem_count() * 4).sum::<usize>() as f64 / 1e6;
+        println!("{}", tr!("Guardado en {path} ({megabytes:.1} MB).", "Saved in {path} ({megabytes:.1} MB)."));
+        Ok(())
+    }
 }
 
 /// Where a long run stands: enough to go on exactly as if it had not stopped.

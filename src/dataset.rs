@@ -1,16 +1,18 @@
 //! Tokenized texts, split and batched.
 
-use candle_core::{Device, Tensor};
-
+pub use crate::batch::{by_length, Batch, Masking};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ops::IGNORE;
+use crate::ops::mix;
 use crate::plot::{histogram, Chart};
 use crate::rng::Rng;
-use crate::sys::capped;
+use crate::show::Progress;
+use crate::sys::{capped, stopped, stopped_error};
 use crate::tokenizer::Tokenizer;
 
 /// Rows that the short preset keeps.
 const SHORT_ROWS: usize = 96;
+/// Texts that are cut into tokens between two looks at the clock.
+const AT_ONCE: usize = 2_000;
 
 /// Texts as token ids, each at most `max_tokens` long.
 #[derive(Clone, Debug)]
@@ -19,44 +21,37 @@ pub struct Dataset {
     max_tokens: usize,
     /// Length of each text before it was cut.
     lengths: Vec<usize>,
+    targets: Targets,
 }
 
-/// Some texts side by side, padded on the right to the longest.
-pub struct Batch {
-    /// Token ids (texts, longest); padding is 0, and nothing looks at it.
-    pub ids: Tensor,
-    /// The real length of each text.
-    pub lengths: Vec<usize>,
-    /// The next token of each position, [`IGNORE`] on padding and on each text's last position.
-    pub labels: Vec<u32>,
+/// What is to be predicted from a text.
+#[derive(Clone, Debug)]
+pub enum Targets {
+    /// The next token, at each position.
+    Next,
+    /// Tokens that were hidden, drawn anew whenever a batch is made.
+    Hidden(Masking),
+    /// Labels of each text: its class, or a 0 or 1 for each of several.
+    Labels(Vec<Vec<u32>>),
 }
 
-impl Batch {
-    /// Pads texts of any lengths into a batch.
-    pub fn new(examples: &[&[u32]]) -> Result<Self> {
-        let longest = examples.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        let mut ids = Vec::with_capacity(examples.len() * longest);
-        let mut labels = Vec::with_capacity(ids.capacity());
-        for example in examples {
-            ids.extend_from_slice(example);
-            labels.extend(example.iter().skip(1));
-            ids.resize(ids.len() + longest - example.len(), 0);
-            labels.resize(ids.len(), IGNORE);
+impl Targets {
+    fn pick(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Labels(labels) => Self::Labels(rows.iter().map(|i| labels[*i].clone()).collect()),
+            other => other.clone(),
         }
-        let ids = Tensor::from_vec(ids, (examples.len(), longest), &Device::Cpu)?;
-        Ok(Self { ids, lengths: examples.iter().map(|ids| ids.len()).collect(), labels })
     }
+}
 
-    /// Splits the batch into at most `count` parts of about as many texts each, padded anew.
-    pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
-        let rows: Vec<Vec<u32>> = self.ids.to_vec2()?;
-        let rows: Vec<&[u32]> = rows.iter().zip(&self.lengths).map(|(row, length)| &row[..*length]).collect();
-        rows.chunks(rows.len().div_ceil(count.max(1)).max(1)).map(Batch::new).collect()
-    }
-
-    /// How many predictions count in the loss: padding never does.
-    pub fn counted(&self) -> usize {
-        self.labels.iter().filter(|label| **label != IGNORE).count()
+fn check_max_tokens(max_tokens: usize) -> Result<()> {
+    match max_tokens {
+        0 | 1 => Err(Error::new(
+            ErrorKind::BadSetting,
+            tr!("max_tokens = {max_tokens} no alcanza.", "max_tokens = {max_tokens} is not enough."),
+        )
+        .next(tr!("Usa 2 o más, por ejemplo 64.", "Use 2 or more, for example 64."))),
+        _ => Ok(()),
     }
 }
 
@@ -65,26 +60,40 @@ impl Dataset {
     ///
     /// Says how many texts were cut; texts with nothing to predict are left out and counted.
     pub fn new(texts: &[String], tokenizer: &Tokenizer, eos: Option<u32>, max_tokens: usize) -> Result<Self> {
-        if max_tokens < 2 {
-            return Err(Error::new(
-                ErrorKind::BadSetting,
-                tr!("max_tokens = {max_tokens} no alcanza.", "max_tokens = {max_tokens} is not enough."),
-            )
-            .next(tr!("Usa 2 o más, por ejemplo 64.", "Use 2 or more, for example 64.")));
-        }
+        check_max_tokens(max_tokens)?;
         let rows = capped(texts.len(), SHORT_ROWS, "textos", "texts");
-        let mut dataset = Self { examples: Vec::new(), max_tokens, lengths: Vec::new() };
-        let mut empty = 0;
-        for (text, mut ids) in texts[..rows].iter().zip(tokenizer.encode_all(&texts[..rows])?) {
-            if text.trim().is_empty() || ids.is_empty() {
-                empty += 1;
-                continue;
-            }
-            ids.extend(eos);
-            dataset.lengths.push(ids.len());
+        let whole = encode(&texts[..rows], |part| tokenizer.encode_all(part))?.into_iter().map(|mut ids| {
+            ids.extend(eos.filter(|_| !ids.is_empty()));
+            let length = ids.len();
             ids.truncate(max_tokens);
-            dataset.examples.push(ids);
+            (ids, length)
+        });
+        Self::gather(texts, whole.collect(), max_tokens, Targets::Next)
+    }
+
+    /// As [`Dataset::new`] for an encoder: its tokenizer's start and end marks stay when a text is cut.
+    ///
+    /// Labels, where `targets` holds them, go with the texts, one list for each.
+    pub fn for_encoder(texts: &[String], tokenizer: &Tokenizer, max_tokens: usize, targets: Targets) -> Result<Self> {
+        check_max_tokens(max_tokens)?;
+        let rows = capped(texts.len(), SHORT_ROWS, "textos", "texts");
+        let found = encode(&texts[..rows], |part| tokenizer.encode_within(part, max_tokens))?;
+        Self::gather(texts, found, max_tokens, targets)
+    }
+
+    /// Keeps the texts that say something, each with its ids and its length before it was cut.
+    fn gather(texts: &[String], found: Vec<(Vec<u32>, usize)>, max_tokens: usize, targets: Targets) -> Result<Self> {
+        let rows = found.len();
+        let (mut examples, mut lengths, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, (ids, length)) in found.into_iter().enumerate() {
+            if !texts[i].trim().is_empty() && !ids.is_empty() {
+                examples.push(ids);
+                lengths.push(length);
+                kept.push(i);
+            }
         }
+        let (empty, targets) = (rows - kept.len(), targets.pick(&kept));
+        let dataset = Self { examples, max_tokens, lengths, targets };
         if dataset.examples.is_empty() {
             return Err(Error::new(
                 ErrorKind::BadData,
@@ -167,6 +176,7 @@ impl Dataset {
             examples: rows.iter().map(|i| self.examples[*i].clone()).collect(),
             max_tokens: self.max_tokens,
             lengths: rows.iter().map(|i| self.lengths[*i]).collect(),
+            targets: self.targets.pick(rows),
         }
     }
 
@@ -191,9 +201,31 @@ impl Dataset {
         order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
     }
 
-    /// Pads some rows into a batch.
+    /// Pads some rows into a batch, with the same chance in it each time: for measuring.
     pub fn batch(&self, rows: &[usize]) -> Result<Batch> {
-        Batch::new(&rows.iter().map(|i| self.examples[*i].as_slice()).collect::<Vec<_>>())
+        self.batch_seeded(rows, 0)
+    }
+
+    /// Pads some rows into a batch; `seed` decides which tokens are hidden and what dropout leaves out.
+    pub fn batch_seeded(&self, rows: &[usize], seed: u64) -> Result<Batch> {
+        let seeds: Vec<u64> = rows.iter().map(|i| mix(seed, *i as u64)).collect();
+        let texts: Vec<&[u32]> = rows.iter().map(|i| self.examples[*i].as_slice()).collect();
+        match &self.targets {
+            Targets::Next => {
+                let mut batch = Batch::new(&texts)?;
+                batch.seeds = seeds;
+                Ok(batch)
+            }
+            Targets::Labels(labels) => {
+                let labels: Vec<Vec<u32>> = rows.iter().map(|i| labels[*i].clone()).collect();
+                Batch::labelled(&texts, &labels, &seeds, false)
+            }
+            Targets::Hidden(masking) => {
+                let pairs = texts.iter().zip(&seeds).map(|(ids, seed)| masking.hide(ids, *seed));
+                let (texts, labels): (Vec<Vec<u32>>, Vec<Vec<u32>>) = pairs.unzip();
+                Batch::labelled(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), &labels, &seeds, true)
+            }
+        }
     }
 
     /// How long the texts are, with the quarter marks and where they are cut.
@@ -219,6 +251,25 @@ impl Dataset {
     }
 }
 
+/// What `cut` makes of many texts, some at a time. The reader may stop it; half a dataset would be of no use.
+fn encode<T>(texts: &[String], cut: impl Fn(&[String]) -> Result<Vec<T>>) -> Result<Vec<T>> {
+    let (all, mut ids) = (texts.len(), Vec::with_capacity(texts.len()));
+    let mut progress = Progress::start(&tr!("Cortando en tokens", "Cutting into tokens"), all);
+    for some in texts.chunks(AT_ONCE) {
+        if stopped() {
+            let done = ids.len();
+            return Err(stopped_error(
+                tr!("Parado en el texto {done} de {all}.", "Stopped at text {done} of {all}."),
+                tr!("Ejecuta la celda otra vez para cortarlos todos.", "Run the cell again to cut them all."),
+            ));
+        }
+        ids.extend(cut(some)?);
+        progress.update(ids.len(), &tr!("textos", "texts"));
+    }
+    progress.end(&tr!("textos", "texts"));
+    Ok(ids)
+}
+
 impl std::fmt::Display for Dataset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (rows, tokens, longest, cut) = (self.len(), self.tokens(), self.max_tokens, self.cut());
@@ -239,16 +290,7 @@ mod tests {
 
     fn dataset(lengths: &[usize]) -> Dataset {
         let examples: Vec<Vec<u32>> = lengths.iter().map(|n| (0..*n as u32).collect()).collect();
-        Dataset { examples, max_tokens: 100, lengths: lengths.to_vec() }
-    }
-
-    #[test]
-    fn labels_are_the_next_token_and_padding_never_counts() -> Result<()> {
-        let batch = Batch::new(&[&[5, 6, 7], &[8, 9]])?;
-        assert_eq!(batch.ids.to_vec2::<u32>()?, vec![vec![5, 6, 7], vec![8, 9, 0]]);
-        assert_eq!(batch.labels, vec![6, 7, IGNORE, 9, IGNORE, IGNORE]);
-        assert_eq!(batch.counted(), 3);
-        Ok(())
+        Dataset { examples, max_tokens: 100, lengths: lengths.to_vec(), targets: Targets::Next }
     }
 
     #[test]

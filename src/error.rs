@@ -18,6 +18,8 @@ pub enum ErrorKind {
     BadSetting,
     /// Training cannot go on.
     Training,
+    /// The reader stopped the work before it had anything to return.
+    Stopped,
     /// The disk, the network or the operating system refused.
     System,
     /// The tensor library refused: most often a mistake of this crate.

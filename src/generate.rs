@@ -1,10 +1,12 @@
 //! Choosing the next token, and what came out.
 
+use std::time::{Duration, Instant};
+
 use candle_core::{Tensor, D};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::rng::Rng;
-use crate::show::{display, escape};
+use crate::show::{cut_front, display, escape, Html, Progress};
 
 /// Settings of generation.
 #[derive(Clone, Debug)]
@@ -122,6 +124,9 @@ pub(crate) fn likeliest(logits: &Tensor, count: usize) -> Result<Vec<(u32, f32)>
     Ok(order.iter().take(count).map(|i| (*i as u32, probabilities[*i])).collect())
 }
 
+/// How a text is set.
+const STYLE: &str = "max-width:48em;line-height:1.5";
+
 /// A generated text.
 #[derive(Clone, Debug)]
 pub struct Generation {
@@ -150,7 +155,7 @@ impl Generation {
 
     /// Shows the text, the prompt in bold.
     pub fn evcxr_display(&self) {
-        let html = format!("<p style=\"max-width:48em;line-height:1.5\">{}</p>", self.html());
+        let html = format!("<p style=\"{STYLE}\">{}</p>", self.html());
         display(&html, &self.to_string());
     }
 }
@@ -158,6 +163,70 @@ impl Generation {
 impl std::fmt::Display for Generation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}{}", self.full_text(), if self.ended { "" } else { " …" })
+    }
+}
+
+/// Texts that are being written, as the reader sees them come: the text below a bar, as long as it is not finished.
+///
+/// At the end only a line stays, because the texts are what is returned, and the cell shows those.
+pub(crate) struct Writing {
+    progress: Progress,
+    begin: Instant,
+    prompt: String,
+    /// The number of the text that is written, from 1, of how many.
+    number: usize,
+    of: usize,
+    max_tokens: usize,
+    /// Tokens of this text, and of all before it.
+    tokens: usize,
+    before: usize,
+}
+
+impl Writing {
+    /// Shorter than this, nobody reads along.
+    const SILENT: Duration = Duration::from_millis(300);
+    /// Characters at the end of a text that a terminal's line has room for.
+    const TAIL: usize = 60;
+
+    /// So many texts of at most `max_tokens` each.
+    pub(crate) fn start(of: usize, max_tokens: usize) -> Self {
+        let progress = Progress::start(&tr!("Escribiendo", "Writing"), of * max_tokens).seen_after(Self::SILENT);
+        let begin = Instant::now();
+        Self { progress, begin, prompt: String::new(), number: 0, of, max_tokens, tokens: 0, before: 0 }
+    }
+
+    /// The next text begins.
+    pub(crate) fn begin(&mut self, prompt: &str) {
+        self.before += std::mem::take(&mut self.tokens);
+        self.number += 1;
+        self.prompt = prompt.to_string();
+        if self.of > 1 {
+            let (number, of) = (self.number, self.of);
+            self.progress.rename(&tr!("Escribiendo el texto {number} de {of}", "Writing text {number} of {of}"));
+        }
+    }
+
+    /// One more token came; `text` gives all so far, and is only called when it is shown.
+    pub(crate) fn add(&mut self, text: impl FnOnce() -> String) {
+        self.tokens += 1;
+        let done = (self.number - 1) * self.max_tokens + self.tokens;
+        let (prompt, note) = (&self.prompt, self.note());
+        self.progress.update_with(done, || {
+            let text = text();
+            let html = format!("<p style=\"{STYLE}\"><b>{}</b>{}▌</p>", escape(prompt), escape(&text));
+            (note, Html::new(&html, &cut_front(&format!("{prompt}{text}"), Self::TAIL)))
+        });
+    }
+
+    /// All texts are there.
+    pub(crate) fn end(self) {
+        let note = self.note();
+        self.progress.end(&note);
+    }
+
+    fn note(&self) -> String {
+        let tokens = self.before + self.tokens;
+        format!("· {:.1} tokens/s", tokens as f64 / self.begin.elapsed().as_secs_f64().max(1e-9))
     }
 }
 

@@ -44,6 +44,10 @@ impl EpochRecord {
 pub struct History {
     /// Every step.
     pub steps: Vec<StepRecord>,
+    /// Steps that were to be made: more than there are when the reader stopped the run.
+    pub planned: usize,
+    /// True when labels of texts were learned and not tokens: perplexity says nothing of those.
+    pub of_labels: bool,
     /// Every epoch, the state before training first.
     pub epochs: Vec<EpochRecord>,
     /// Tensors whose numbers changed.
@@ -83,6 +87,24 @@ impl History {
         )
     }
 
+    /// The curves for a page, once there is something to draw.
+    pub(crate) fn curve(&self) -> Html {
+        let drawn = if self.steps.len() > 1 { self.plot().ok() } else { None };
+        drawn.map_or(Html::new("", ""), |chart| Html { plain: String::new(), ..chart.html() })
+    }
+
+    /// The curves and the table of epochs for a page.
+    pub(crate) fn curve_and_table(&self) -> Html {
+        let (curve, table) = (self.curve(), self.table());
+        Html { html: curve.html + &table.html, plain: table.plain }
+    }
+
+    /// Where the run stopped, when the reader stopped it.
+    pub fn stopped_line(&self) -> Option<String> {
+        let (made, planned) = (self.steps.len(), self.planned);
+        (made < planned).then(|| tr!("parado en el paso {made} de {planned}", "stopped at step {made} of {planned}"))
+    }
+
     /// One sentence on how many tensors moved: the answer to "I trained it and it answers as before".
     pub fn moved_line(&self) -> String {
         let (moved, trainable, tensors, numbers) =
@@ -99,41 +121,73 @@ impl History {
 
     fn rows(&self) -> Vec<Vec<String>> {
         let row = |record: &EpochRecord| {
-            vec![
+            self.columns([
                 record.epoch.to_string(),
                 record.step.to_string(),
                 record.train_loss.map_or("—".into(), |loss| format!("{loss:.3}")),
                 format!("{:.3}", record.valid_loss),
                 format!("{:.1}", record.valid_perplexity()),
                 format!("{:.0} s", record.seconds),
-            ]
+            ])
         };
         self.epochs.iter().map(row).collect()
     }
 
-    fn headers() -> [String; 6] {
-        [
+    fn headers(&self) -> Vec<String> {
+        self.columns([
             tr!("época", "epoch"),
             tr!("pasos", "steps"),
             tr!("pérdida entrenamiento", "training loss"),
             tr!("pérdida validación", "validation loss"),
             tr!("perplejidad validación", "validation perplexity"),
             tr!("tiempo", "time"),
-        ]
+        ])
+    }
+
+    /// A row of the table, without the perplexity where it says nothing.
+    fn columns(&self, row: [String; 6]) -> Vec<String> {
+        row.into_iter().enumerate().filter(|(i, _)| !(self.of_labels && *i == 4)).map(|(_, cell)| cell).collect()
+    }
+
+    fn table(&self) -> Html {
+        Html::table(&self.headers(), &self.rows(), &self.lines().join(" "))
+    }
+
+    /// What stands beside the table.
+    fn lines(&self) -> Vec<String> {
+        let stopped = self.stopped_line().map(|line| format!("⏹ {line}."));
+        stopped.into_iter().chain([self.moved_line()]).collect()
     }
 
     /// Shows the table of epochs and the line on moved tensors.
     pub fn evcxr_display(&self) {
-        Html::table(&Self::headers(), &self.rows(), &self.moved_line()).evcxr_display();
+        self.table().evcxr_display();
     }
 }
 
 impl std::fmt::Display for History {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{}", Self::headers().join(" | "))?;
+        writeln!(f, "{}", self.headers().join(" | "))?;
         for row in self.rows() {
             writeln!(f, "{}", row.join(" | "))?;
         }
-        write!(f, "{}", self.moved_line())
+        f.write_str(&self.lines().join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stopped_run_says_where_and_a_whole_one_does_not() {
+        let step = StepRecord { step: 1, loss: 2.0, learning_rate: 1e-3, grad_norm: 1.0 };
+        let mut history = History { steps: vec![step], planned: 3, ..History::default() };
+        let line = history.stopped_line().unwrap();
+        assert!(line.contains('1') && line.contains('3'), "{line}");
+        assert!(history.to_string().contains(&line) && history.table().html.contains(&line));
+        history.planned = 1;
+        assert_eq!(history.stopped_line(), None);
+        assert!(!history.to_string().contains('⏹'));
     }
 }

@@ -4,40 +4,24 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use serde_json::Value;
 
+use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::{read_json, save_tensors, write_json, MODEL_FILES};
 use crate::dataset::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
-use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation};
+use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation, Writing};
 use crate::hub::{load_weights, model_files};
 use crate::models::{decoder, Decoder, KvCache};
-use crate::nn::{Param, Weights};
+use crate::nn::{self, Param, Pass, Weights};
 use crate::ops::{self, Wanted};
 use crate::rng::Rng;
-use crate::sys::write_folder;
+use crate::sys::{stopped, write_folder};
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
 
-/// Settings of a low-rank adapter.
-#[derive(Clone, Debug)]
-pub struct LoraConfig {
-    /// Size of the two small matrices (8). Try 4 to 32.
-    pub rank: usize,
-    /// The adapter's weight is alpha / rank (16).
-    pub alpha: f64,
-    /// Which layers get one, by the end of their name; empty: all linear layers.
-    pub target_modules: Vec<String>,
-    /// Seed of the first values (42).
-    pub seed: u64,
-}
-
-impl Default for LoraConfig {
-    fn default() -> Self {
-        Self { rank: 8, alpha: 16.0, target_modules: Vec::new(), seed: 42 }
-    }
-}
+pub use crate::nn::LoraConfig;
 
 /// A model that goes on with a text.
 pub struct LanguageModel {
@@ -62,20 +46,7 @@ impl LanguageModel {
 
     fn build(config: Value, weights: Weights, tokenizer: Tokenizer) -> Result<Self> {
         let decoder = decoder(&config, weights)?;
-        let (rows, known) = (decoder.head().var().dim(0)?, tokenizer.vocab_size());
-        if known > rows {
-            return Err(Error::new(
-                ErrorKind::BadModel,
-                tr!(
-                    "El tokenizador conoce {known} tokens y el modelo solo {rows}: no son el uno para el otro.",
-                    "The tokenizer knows {known} tokens and the model only {rows}: they do not belong together."
-                ),
-            )
-            .next(tr!(
-                "Usa el tokenizer.json que vino con el modelo.",
-                "Use the tokenizer.json that came with the model."
-            )));
-        }
+        tokenizer.check_fits(decoder.head().var().dim(0)?)?;
         Ok(Self { decoder, tokenizer, config })
     }
 
@@ -129,22 +100,25 @@ impl LanguageModel {
 
     /// The logits (time, vocabulary) of every position of some ids.
     pub fn logits_of(&self, ids: &[u32]) -> Result<Tensor> {
-        let hidden = self.decoder.hidden(&Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?, None)?.detach();
+        let hidden = self.decoder.hidden(&Pass::text(ids), None)?.detach();
         Ok(ops::linear(&hidden, &self.decoder.head().value().detach(), false)?.squeeze(0)?)
     }
 
     /// The likeliest next tokens after a text, with their probabilities.
     pub fn next_tokens(&self, text: &str, count: usize) -> Result<Vec<(String, f32)>> {
         let ids = self.tokenizer.encode(text)?;
-        let hidden = self.decoder.hidden(&Tensor::new(ids.as_slice(), &Device::Cpu)?.unsqueeze(0)?, None)?;
+        let hidden = self.decoder.hidden(&Pass::text(&ids), None)?;
         let logits = last_logits(&hidden.detach(), &self.decoder.head().value().detach())?;
         let named = |(id, share): (u32, f32)| Ok((self.tokenizer.decode(&[id])?, share));
         likeliest(&logits, count)?.into_iter().map(named).collect()
     }
 
-    /// Goes on with `prompt`.
+    /// Goes on with `prompt`. What takes a while is seen as it comes; stopped by the reader, it gives the text so far.
     pub fn generate(&self, prompt: &str, config: &GenerateConfig) -> Result<Generation> {
-        config.check()?;
+        self.generate_all(&[prompt], config).map(|mut texts| texts.remove(0))
+    }
+
+    fn write(&self, prompt: &str, config: &GenerateConfig, writing: &mut Writing) -> Result<Generation> {
         let begin = Instant::now();
         let mut ids = self.tokenizer.encode(prompt)?;
         let start = ids.len();
@@ -163,20 +137,25 @@ impl LanguageModel {
         let (ends, head) = (self.end_tokens(), self.decoder.head().value().detach());
         let (mut rng, mut cache, mut ended) = (Rng::new(config.seed), KvCache::new(), false);
         let mut fresh = ids.clone();
-        while !ended && ids.len() < limit && ids.len() - start < config.max_tokens {
-            let input = Tensor::new(fresh.as_slice(), &Device::Cpu)?.unsqueeze(0)?; // (1, time)
-            let hidden = self.decoder.hidden(&input, Some(&mut cache))?.detach();
+        // The new text is what the whole has more than the prompt: a token's text may depend on the one before.
+        let known = self.tokenizer.decode(&ids)?;
+        let text = |ids: &[u32]| -> Result<String> {
+            let whole = self.tokenizer.decode(ids)?;
+            Ok(whole.strip_prefix(&known).unwrap_or(&whole).to_string())
+        };
+        writing.begin(prompt);
+        while !ended && ids.len() < limit && ids.len() - start < config.max_tokens && !stopped() {
+            let hidden = self.decoder.hidden(&Pass::text(&fresh), Some(&mut cache))?.detach();
             let token = sample(&last_logits(&hidden, &head)?, &ids, config, &mut rng)?;
             ended = ends.contains(&token);
             ids.push(token);
             fresh = vec![token];
+            // Half a character, or an error in showing, is no reason to end: the whole text is read below.
+            writing.add(|| text(&ids).unwrap_or_default());
         }
-        // The new text is what the whole has more than the prompt: a token's text may depend on the one before.
-        let (whole, known) = (self.tokenizer.decode(&ids)?, self.tokenizer.decode(&ids[..start])?);
-        let text = whole.strip_prefix(&known).unwrap_or(&whole).to_string();
         Ok(Generation {
             prompt: prompt.to_string(),
-            text,
+            text: text(&ids)?,
             tokens: ids.len() - start,
             ended,
             seconds: begin.elapsed().as_secs_f64(),
@@ -185,111 +164,52 @@ impl LanguageModel {
 
     /// Goes on with each of `prompts`, with the same settings and seed.
     pub fn generate_all(&self, prompts: &[&str], config: &GenerateConfig) -> Result<Vec<Generation>> {
-        prompts.iter().map(|prompt| self.generate(prompt, config)).collect()
+        config.check()?;
+        let mut writing = Writing::start(prompts.len(), config.max_tokens);
+        let texts: Result<Vec<_>> = prompts.iter().map(|prompt| self.write(prompt, config, &mut writing)).collect();
+        writing.end();
+        texts
     }
 
     /// Freezes the model and puts small trainable matrices on its linear layers. Run again, it starts them anew.
     pub fn add_lora(&mut self, config: &LoraConfig) -> Result<()> {
-        if config.rank == 0 || !config.alpha.is_finite() {
-            let (rank, alpha) = (config.rank, config.alpha);
-            return Err(Error::new(
-                ErrorKind::BadSetting,
-                tr!(
-                    "LoraConfig no sirve: rank = {rank}, alpha = {alpha}.",
-                    "LoraConfig does not work: rank = {rank}, alpha = {alpha}."
-                ),
-            )
-            .next(tr!(
-                "Usa rank de 1 a 64 y alpha, por ejemplo, el doble.",
-                "Use a rank of 1 to 64 and, for example, twice that as alpha."
-            )));
-        }
-        let mut linears = self.decoder.linears_mut();
-        let stem = |name: &str| name.trim_end_matches(".weight").rsplit('.').next().unwrap_or_default().to_string();
-        let mut known: Vec<String> = linears.iter().map(|linear| stem(&linear.weight.name)).collect();
-        known.sort();
-        known.dedup();
-        let unknown: Vec<&String> = config.target_modules.iter().filter(|name| !known.contains(name)).collect();
-        if !unknown.is_empty() {
-            let (unknown, known) = (format!("{unknown:?}"), known.join(", "));
-            return Err(Error::new(
-                ErrorKind::BadSetting,
-                tr!("El modelo no tiene capas llamadas {unknown}.", "The model has no layers named {unknown}."),
-            )
-            .next(tr!("Las que hay: {known}.", "Those it has: {known}.")));
-        }
-        let chosen = |name: &str| config.target_modules.is_empty() || config.target_modules.contains(&stem(name));
-        let mut rng = Rng::new(config.seed);
-        for linear in linears.iter_mut() {
-            linear.lora = None;
-            if chosen(&linear.weight.name) {
-                linear.add_lora(config.rank, config.alpha, &mut rng)?;
-            }
-        }
-        for param in self.decoder.params_mut() {
-            param.trainable = param.name.contains(".lora_");
-        }
-        let (trainable, all) = self.count_parameters();
-        let share = 100.0 * trainable as f64 / all as f64;
-        println!(
-            "{}",
-            tr!(
-                "LoRA: {trainable} números entrenables de {all} ({share:.1} %).",
-                "LoRA: {trainable} trainable numbers of {all} ({share:.1} %)."
-            )
-        );
-        Ok(())
+        nn::add_lora(&mut *self.decoder, config, &[])
     }
 
     /// Adds the adapters into the weights and takes them off; everything can be trained again.
     pub fn merge_lora(&mut self) -> Result<()> {
-        for linear in self.decoder.linears_mut() {
-            linear.merge_lora()?;
-        }
-        self.train_all();
-        Ok(())
+        nn::merge_lora(&mut *self.decoder)
     }
 
     /// Lets training move every weight (there are no adapters, or they are trained too).
     pub fn train_all(&mut self) {
-        self.decoder.params_mut().into_iter().for_each(|param| param.trainable = true);
+        nn::train_all(&mut *self.decoder);
+    }
+
+    /// Saves what was trained beside the model, as peft does: a small folder, to put on the same model with
+    /// `load_adapter`.
+    pub fn save_adapter(&self, path: &str) -> Result<()> {
+        save_adapter(&*self.decoder, Some("CAUSAL_LM"), path)
+    }
+
+    /// Puts an adapter on the model that `save_adapter` or peft wrote; one that was on it is taken off.
+    pub fn load_adapter(&mut self, path: &str) -> Result<()> {
+        load_adapter(&mut *self.decoder, path)
     }
 
     /// How many numbers are trainable, and how many there are.
     pub fn count_parameters(&self) -> (usize, usize) {
-        let params = self.decoder.params();
-        let trainable = params.iter().filter(|param| param.trainable).map(|param| param.count()).sum();
-        (trainable, params.iter().map(|param| param.count()).sum())
+        nn::count_parameters(&*self.decoder)
     }
 
     /// The weights by name, with the adapters added in: what a saved model holds.
     pub fn merged_weights(&self) -> Result<BTreeMap<String, Tensor>> {
-        let params = self.decoder.params();
-        let mut weights: BTreeMap<String, Tensor> = BTreeMap::new();
-        for param in params.iter().filter(|param| !param.name.contains(".lora_")) {
-            weights.insert(param.name.clone(), param.var().as_detached_tensor());
-        }
-        for linear in self.decoder.linears() {
-            if let Some(merged) = linear.merged()? {
-                weights.insert(linear.weight.name.clone(), merged);
-            }
-        }
-        Ok(weights)
+        nn::merged_weights(&*self.decoder)
     }
 
     /// Writes new values over the weights, in place; each name of the model must be there.
     pub fn set_weights(&self, weights: &BTreeMap<String, Tensor>) -> Result<()> {
-        for param in self.decoder.params() {
-            let name = &param.name;
-            let Some(value) = weights.get(name) else {
-                return Err(Error::new(
-                    ErrorKind::BadModel,
-                    tr!("Falta el peso {name}.", "The weight {name} is missing."),
-                ));
-            };
-            param.set(value)?;
-        }
-        Ok(())
+        nn::set_weights(&*self.decoder, weights)
     }
 
     /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
@@ -342,7 +262,7 @@ impl Trainable for LanguageModel {
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
-        let hidden = self.decoder.hidden(&batch.ids, None)?.flatten(0, 1)?; // (batch * time, d)
+        let hidden = self.decoder.hidden(&batch.pass(training)?, None)?.flatten(0, 1)?; // (batch * time, d)
         let hidden = if training { hidden } else { hidden.detach() };
         let head = self.decoder.head();
         let wanted = Wanted { hidden: training, weight: training && head.trainable };

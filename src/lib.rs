@@ -24,6 +24,8 @@ pub mod nn;
 
 pub mod models;
 
+pub mod batch;
+
 pub mod dataset;
 
 pub mod optim;
@@ -34,11 +36,19 @@ pub mod history;
 
 pub mod checkpoint;
 
+pub mod adapter;
+
 pub mod train;
 
 pub mod generate;
 
 pub mod language_model;
+
+pub mod masked_model;
+
+pub mod classifier;
+
+pub mod embedder;
 
 pub mod bench;
 pub mod pretrain;
@@ -49,13 +59,17 @@ pub mod prelude {
     pub use polars::prelude::DataFrame;
 
     pub use crate::check::{check, check_full};
+    pub use crate::classifier::{Classifier, Prediction};
     pub use crate::dataset::Dataset;
+    pub use crate::embedder::{Embedder, Embeddings};
     pub use crate::error::{Error, Result};
     pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
     pub use crate::history::History;
     pub use crate::language_model::{logits_difference, LanguageModel, LoraConfig};
+    pub use crate::masked_model::{Filling, Fillings, MaskedModel};
     pub use crate::plot::Chart;
     pub use crate::schedule::Schedule;
+    pub use crate::sys::stopped;
     pub use crate::table::Table;
     pub use crate::tokenizer::Tokens;
     pub use crate::train::{evaluate, fine_tune, Score, TrainConfig};

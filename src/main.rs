@@ -40,7 +40,11 @@ fn command(arguments: &[String]) -> Result<()> {
     }
     options.only_known()?;
     match arguments.first().map(String::as_str) {
-        Some("pretrain") => pretrain(&options.pretrain()?),
+        Some("pretrain") => {
+            // It goes on from its checkpoint; the other commands have nothing to keep.
+            aula::sys::stop_on_ctrl_c();
+            pretrain(&options.pretrain()?)
+        }
         Some("stories") => options.stories(),
         Some("logits") => options.logits(),
         Some("bench") if arguments.get(1).is_some_and(|what| what == "train") => options.bench_train(),

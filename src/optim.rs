@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Param;
-use crate::ops::{adamw_step, gradient_norm, sum_gradients, AdamWStep};
+use crate::ops::{adamw_step, gradient_norm, AdamWStep};
 
 /// Settings of AdamW; the defaults are PyTorch's.
 #[derive(Clone, Copy, Debug)]
@@ -62,9 +62,8 @@ impl AdamW {
     pub fn step(&mut self, params: &[&Param], gradients: &[GradStore], learning_rate: f64) -> Result<f64> {
         let mut found: Vec<(&&Param, Tensor)> = Vec::new();
         for param in params.iter().filter(|param| param.trainable) {
-            let parts: Vec<&Tensor> = gradients.iter().filter_map(|store| store.get(param.var())).collect();
-            if !parts.is_empty() {
-                found.push((param, sum_gradients(&parts)?));
+            if let Some(gradient) = param.gradient(gradients)? {
+                found.push((param, gradient));
             }
         }
         let norm = gradient_norm(&found.iter().map(|(_, gradient)| gradient).collect::<Vec<_>>())?;

@@ -27,8 +27,10 @@ pub struct Tokens {
 
 impl Tokenizer {
     /// Reads a `tokenizer.json`.
+    ///
+    /// What it says about padding and cutting is set aside: a batch pads to its own longest text, a dataset cuts.
     pub fn read(path: &Path) -> Result<Self> {
-        let inner = tokenizers::Tokenizer::from_file(path).map_err(|error| {
+        let mut inner = tokenizers::Tokenizer::from_file(path).map_err(|error| {
             Error::new(
                 ErrorKind::BadModel,
                 tr!("No puedo leer el tokenizador {}.", "I cannot read the tokenizer {}.", path.display()),
@@ -36,6 +38,8 @@ impl Tokenizer {
             .why(error)
             .next(tr!("Descarga o guarda el modelo otra vez.", "Download or save the model again."))
         })?;
+        inner.with_padding(None);
+        let _ = inner.with_truncation(None); // taking it away cannot fail
         Ok(Self { inner })
     }
 
@@ -96,6 +100,22 @@ impl Tokenizer {
         Ok(encodings.iter().map(|encoding| encoding.get_ids().to_vec()).collect())
     }
 
+    /// As [`Tokenizer::encode_all`], each text cut so that with its start and end marks it has at most `max_tokens`; and
+    /// how many it had before.
+    pub fn encode_within(&self, texts: &[String], max_tokens: usize) -> Result<Vec<(Vec<u32>, usize)>> {
+        use tokenizers::{PostProcessor, TruncationDirection};
+        let inputs: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let marks = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        let encodings = self.inner.encode_batch(inputs, false).map_err(cannot_encode)?;
+        let marked = |mut encoding: tokenizers::Encoding| {
+            let length = encoding.len() + marks;
+            encoding.truncate(max_tokens.saturating_sub(marks), 0, TruncationDirection::Right);
+            let encoding = self.inner.post_process(encoding, None, true).map_err(cannot_encode)?;
+            Ok((encoding.get_ids().to_vec(), length))
+        };
+        encodings.into_iter().map(marked).collect()
+    }
+
     /// The text of ids, without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.inner.decode(ids, true).map_err(|error| {
@@ -122,6 +142,28 @@ impl Tokenizer {
     /// The id of a token such as `</s>`, if it knows it.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
+    }
+
+    /// The ids of its special tokens: the start and the end of a text, padding, the mask.
+    pub fn special_ids(&self) -> Vec<u32> {
+        let tokens = self.inner.get_added_tokens_decoder();
+        tokens.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect()
+    }
+
+    /// Fails where it knows more tokens than a model has `rows` for.
+    pub fn check_fits(&self, rows: usize) -> Result<()> {
+        let known = self.vocab_size();
+        if known <= rows {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::BadModel,
+            tr!(
+                "El tokenizador conoce {known} tokens y el modelo solo {rows}: no son el uno para el otro.",
+                "The tokenizer knows {known} tokens and the model only {rows}: they do not belong together."
+            ),
+        )
+        .next(tr!("Usa el tokenizer.json que vino con el modelo.", "Use the tokenizer.json that came with the model.")))
     }
 
     fn encoding(&self, text: &str, special: bool) -> Result<tokenizers::Encoding> {

@@ -2,7 +2,9 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use candle_core::backprop::GradStore;
 use candle_core::Tensor;
@@ -11,13 +13,18 @@ use crate::dataset::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{EpochRecord, History, StepRecord};
 use crate::nn::Param;
+use crate::ops::mix;
 use crate::optim::{AdamW, AdamWConfig};
 use crate::schedule::Schedule;
 use crate::show::Progress;
-use crate::sys::{capped, on_each_core, threads};
+use crate::sys::{capped, on_each_core, stopped, threads};
 
 /// Steps that the short preset makes.
 const SHORT_STEPS: usize = 12;
+/// Texts that are measured side by side.
+const MEASURED: usize = 32;
+/// After a stop, training measures the model once more if that takes no longer than this.
+const LAST_MEASURE: Duration = Duration::from_secs(2);
 
 /// What can be trained.
 pub trait Trainable: Sync {
@@ -26,6 +33,11 @@ pub trait Trainable: Sync {
 
     /// Mean loss of a batch over the positions that count; `training` asks for gradients.
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor>;
+
+    /// True when it learns labels of texts and not tokens: then nobody wants to see a perplexity.
+    fn learns_labels(&self) -> bool {
+        false
+    }
 }
 
 /// Settings of [`fine_tune`]. Change one at a time and compare.
@@ -106,6 +118,10 @@ pub struct Score {
     pub loss: f64,
     /// Predicted tokens.
     pub tokens: usize,
+    /// Texts that were measured.
+    pub texts: usize,
+    /// Texts that there are: more than `texts` when the reader stopped the measuring.
+    pub of: usize,
 }
 
 impl Score {
@@ -123,21 +139,42 @@ impl Score {
 impl std::fmt::Display for Score {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (loss, perplexity, tokens) = (self.loss, self.perplexity(), self.tokens);
+        let stopped = match self.texts < self.of {
+            true => tr!("; parado en {} de {} textos", "; stopped at {} of {} texts", self.texts, self.of),
+            false => String::new(),
+        };
         write!(
             f,
             "{}",
             tr!(
-                "perplejidad {perplexity:.1} (pérdida {loss:.3}, {tokens} tokens)",
-                "perplexity {perplexity:.1} (loss {loss:.3}, {tokens} tokens)"
+                "perplejidad {perplexity:.1} (pérdida {loss:.3}, {tokens} tokens{stopped})",
+                "perplexity {perplexity:.1} (loss {loss:.3}, {tokens} tokens{stopped})"
             )
         )
     }
 }
 
-/// Measures `model` on `data` without changing it.
+/// Measures `model` on `data` without changing it. Stopped by the reader, it tells what it has.
 pub fn evaluate(model: &dyn Trainable, data: &Dataset) -> Result<Score> {
-    let batches = data.in_order(32);
+    let mut progress = Progress::start(&tr!("Midiendo", "Measuring"), data.len());
+    let score = measure(model, data, &stopped, &mut |texts| progress.update(texts, &tr!("textos", "texts")))?;
+    progress.end(&tr!("textos", "texts"));
+    if score.texts < score.of {
+        println!("{score}");
+    }
+    Ok(score)
+}
+
+/// As [`evaluate`]; `halt` ends it early, when each core has measured something, and `tell` hears how many texts are done.
+fn measure(
+    model: &dyn Trainable,
+    data: &Dataset,
+    halt: &(dyn Fn() -> bool + Sync),
+    tell: &mut (dyn FnMut(usize) + Send),
+) -> Result<Score> {
+    let batches = data.in_order(MEASURED);
     let part = batches.len().div_ceil(threads()).max(1);
+    let (texts, tell) = (AtomicUsize::new(0), Mutex::new(tell));
     let measure = |rows: &[Vec<usize>]| -> Result<(f64, usize)> {
         let (mut sum, mut tokens) = (0f64, 0usize);
         for rows in rows {
@@ -145,6 +182,14 @@ pub fn evaluate(model: &dyn Trainable, data: &Dataset) -> Result<Score> {
             let counted = batch.counted();
             sum += f64::from(model.loss(&batch, false)?.to_scalar::<f32>()?) * counted as f64;
             tokens += counted;
+            let done = texts.fetch_add(rows.len(), Ordering::Relaxed) + rows.len();
+            // Another core is telling: it will do for both.
+            if let Ok(mut tell) = tell.try_lock() {
+                tell(done);
+            }
+            if halt() {
+                break;
+            }
         }
         Ok((sum, tokens))
     };
@@ -156,7 +201,8 @@ pub fn evaluate(model: &dyn Trainable, data: &Dataset) -> Result<Score> {
         sum += part_sum;
         tokens += part_tokens;
     }
-    Ok(Score { loss: sum / tokens.max(1) as f64, tokens })
+    let texts = texts.load(Ordering::Relaxed);
+    Ok(Score { loss: sum / tokens.max(1) as f64, tokens, texts, of: data.len() })
 }
 
 /// One optimizer step on one batch; returns its loss and the gradient's norm. A loss that is not finite moves nothing.
@@ -208,60 +254,127 @@ pub fn train_step(
 /// Trains `model` on `train`, measures it on `valid` before and after each epoch, and tells how it went.
 ///
 /// The trainable weights are those that [`Param::trainable`] marks: all of them, or the adapters after `add_lora`.
+/// Stopped by the reader, it ends at the next step: the model keeps what it learned, and the history says where it stopped.
 pub fn fine_tune(model: &mut dyn Trainable, train: &Dataset, valid: &Dataset, config: &TrainConfig) -> Result<History> {
     config.check()?;
-    let begin = Instant::now();
     let per_epoch = train.len().div_ceil(config.batch_size);
     let total = capped(per_epoch * config.epochs, SHORT_STEPS, "pasos", "steps");
     let warmup = (total as f64 * config.warmup_ratio).round() as usize;
     let mut optimizer = AdamW::new(config.optimizer());
-    let mut history = start_history(model);
     let before = fingerprints(model)?;
-    let record = |epoch, step, train_loss, valid_loss| EpochRecord {
-        epoch,
-        step,
-        train_loss,
-        valid_loss,
-        seconds: begin.elapsed().as_secs_f64(),
-    };
-    history.epochs.push(record(0, 0, None, evaluate(model, valid)?.loss));
-    let mut progress = Progress::start(&tr!("Entrenando", "Training"), total);
-    let mut step = 0;
+    let mut run = Run::start(model, total);
+    run.validate(model, valid, 0, None)?;
     for epoch in 1..=config.epochs {
-        let first = history.steps.len();
+        let first = run.history.steps.len();
         for rows in train.batches(config.batch_size, config.seed, epoch) {
-            if step == total {
+            let step = run.history.steps.len();
+            if step == total || stopped() {
                 break;
             }
-            let batch = train.batch(&rows)?;
+            let begin = Instant::now();
+            let batch = train.batch_seeded(&rows, mix(config.seed, step as u64))?;
             // The rate of the first step would be zero; counting from one starts a step up the ramp.
             let learning_rate =
                 config.learning_rate * config.schedule.factor(step + usize::from(warmup > 0), warmup, total);
             let (loss, grad_norm) = train_step(model, &batch, &mut optimizer, learning_rate)?;
-            step += 1;
-            history.tokens += batch.counted();
-            history.steps.push(StepRecord { step, loss, learning_rate, grad_norm });
-            progress.update(step, &tr!("pérdida {loss:.3}", "loss {loss:.3}"));
+            let record = StepRecord { step: step + 1, loss, learning_rate, grad_norm };
+            run.add(record, batch.counted(), begin.elapsed());
         }
-        let losses = &history.steps[first..];
+        let losses = &run.history.steps[first..];
         if losses.is_empty() {
             break;
         }
         let train_loss = losses.iter().map(|record| record.loss).sum::<f64>() / losses.len() as f64;
-        history.epochs.push(record(epoch, step, Some(train_loss), evaluate(model, valid)?.loss));
+        run.validate(model, valid, epoch, Some(train_loss))?;
     }
-    history.moved = count_moved(&before, &fingerprints(model)?);
-    history.seconds = begin.elapsed().as_secs_f64();
-    let (was, is) = history.perplexities();
-    progress.finish(&tr!("perplejidad de validación {was:.1} → {is:.1}", "validation perplexity {was:.1} → {is:.1}"));
-    println!("{}", history.moved_line());
-    Ok(history)
+    let moved = count_moved(&before, &fingerprints(model)?);
+    Ok(run.finish(moved))
+}
+
+/// A training under way: its history, and what the reader sees of it.
+struct Run {
+    history: History,
+    progress: Progress,
+    begin: Instant,
+    /// Time spent in steps.
+    busy: Duration,
+}
+
+impl Run {
+    fn start(model: &dyn Trainable, total: usize) -> Self {
+        let progress = Progress::start(&tr!("Entrenando", "Training"), total).seen_after(Duration::ZERO);
+        let history = History { planned: total, ..start_history(model) };
+        Self { history, progress, begin: Instant::now(), busy: Duration::ZERO }
+    }
+
+    /// Adds a step.
+    fn add(&mut self, record: StepRecord, tokens: usize, took: Duration) {
+        self.history.tokens += tokens;
+        self.history.steps.push(record);
+        self.busy += took;
+        let (history, busy) = (&self.history, self.busy);
+        self.progress.update_with(record.step, || (note(history, busy), history.curve()));
+    }
+
+    /// Measures the model and adds the epoch. After a stop it must not take long: what is not done soon is left out.
+    fn validate(
+        &mut self,
+        model: &dyn Trainable,
+        valid: &Dataset,
+        epoch: usize,
+        train_loss: Option<f64>,
+    ) -> Result<()> {
+        let (begin, step) = (Instant::now(), self.history.steps.len());
+        let (history, progress, all) = (&self.history, &mut self.progress, valid.len());
+        let mut tell = |texts: usize| {
+            let note = || tr!("midiendo: {texts} de {all} textos", "measuring: {texts} of {all} texts");
+            progress.update_with(step, || (note(), history.curve()));
+        };
+        let score = measure(model, valid, &|| stopped() && begin.elapsed() > LAST_MEASURE, &mut tell)?;
+        if score.texts == score.of {
+            let seconds = self.begin.elapsed().as_secs_f64();
+            self.history.epochs.push(EpochRecord { epoch, step, train_loss, valid_loss: score.loss, seconds });
+        }
+        Ok(())
+    }
+
+    /// The history, and the last state that the reader sees: the curve and the table stay.
+    fn finish(mut self, moved: usize) -> History {
+        self.history.moved = moved;
+        self.history.seconds = self.begin.elapsed().as_secs_f64();
+        let (was, is) = self.history.perplexities();
+        let mut notes: Vec<String> = self.history.stopped_line().into_iter().collect();
+        if self.history.of_labels && was.is_finite() {
+            let (was, is) = (was.ln(), is.ln());
+            notes.push(tr!("pérdida de validación {was:.3} → {is:.3}", "validation loss {was:.3} → {is:.3}"));
+        } else if was.is_finite() {
+            notes.push(tr!("perplejidad de validación {was:.1} → {is:.1}", "validation perplexity {was:.1} → {is:.1}"));
+        }
+        if !self.progress.finish_with(&notes.join(" · "), &self.history.curve_and_table()) {
+            println!("{}", self.history.moved_line());
+        }
+        self.history
+    }
+}
+
+/// The last step in words.
+fn note(history: &History, busy: Duration) -> String {
+    let loss = history.steps.last().map_or(f64::NAN, |record| record.loss);
+    let (perplexity, speed) = (loss.exp(), history.tokens as f64 / busy.as_secs_f64().max(1e-9));
+    if history.of_labels {
+        return tr!("pérdida {loss:.3} · {speed:.0} etiquetas/s", "loss {loss:.3} · {speed:.0} labels/s");
+    }
+    tr!(
+        "pérdida {loss:.3} · perplejidad {perplexity:.1} · {speed:.0} tokens/s",
+        "loss {loss:.3} · perplexity {perplexity:.1} · {speed:.0} tokens/s"
+    )
 }
 
 fn start_history(model: &dyn Trainable) -> History {
     let params = model.params();
     let trainable: Vec<_> = params.iter().filter(|param| param.trainable).collect();
     History {
+        of_labels: model.learns_labels(),
         tensors: params.len(),
         trainable: trainable.len(),
         trainable_parameters: trainable.iter().map(|param| param.count()).sum(),

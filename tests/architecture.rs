@@ -13,8 +13,8 @@ const ROWS: &[&[&str]] = &[
     &["ops"],
     &["nn"],
     &["models"],
-    &["dataset", "optim", "schedule", "history", "checkpoint", "train"],
-    &["generate", "language_model"],
+    &["batch", "dataset", "optim", "schedule", "history", "checkpoint", "adapter", "train"],
+    &["generate", "language_model", "masked_model", "classifier", "embedder"],
     &["pretrain", "bench"],
     &["lib", "main"],
 ];

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
-use aula::ops::{self, RopeTable, Wanted, IGNORE};
+use aula::ops::{self, Activation, Affine, Dropout, RopeTable, Wanted, IGNORE};
 use aula::rng::Rng;
 use candle_core::{DType, Device, Result, Tensor, Var, D};
 
@@ -96,6 +96,85 @@ fn a_frozen_linear_gives_no_gradient_for_its_weight() {
 }
 
 #[test]
+fn a_bias_is_added_to_every_row_and_conv1d_reads_its_weight_the_other_way_round() {
+    let (x, b) = (random(&[2, 70, 5], 1), random(&[4], 3));
+    for fan_in_fan_out in [false, true] {
+        let w = random(if fan_in_fan_out { &[5, 4] } else { &[4, 5] }, 2);
+        let how = Affine { train_weight: true, fan_in_fan_out };
+        let fused = || how.run(&x, &w, Some(&b), (140, 4));
+        let composite = || {
+            let w = if fan_in_fan_out { w.as_tensor().clone() } else { w.t()? };
+            x.flatten(0, 1)?.matmul(&w)?.broadcast_add(&b)
+        };
+        check("affine", &[&x, &w, &b], &fused, &composite);
+    }
+    let w = random(&[4, 5], 2);
+    let how = Affine { train_weight: false, fan_in_fan_out: false };
+    let store = how.run(&x, &w, Some(&b.as_detached_tensor()), (140, 4)).unwrap().sum_all().unwrap();
+    let store = store.backward().unwrap();
+    assert!(store.get(&w).is_none() && store.get(&b).is_none() && store.get(&x).is_some());
+    assert!(how.run(&x, &w, Some(&random(&[5], 1)), (140, 4)).is_err(), "a bias of another length");
+}
+
+#[test]
+fn layer_norm_divides_by_the_deviation_from_the_mean() {
+    let (x, w, b) = (random(&[70, 20], 1), random(&[20], 2), random(&[20], 3));
+    let composite = || {
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+        centred.broadcast_div(&(variance + 1e-5)?.sqrt()?)?.broadcast_mul(&w)?.broadcast_add(&b)
+    };
+    check("layer_norm", &[&x, &w, &b], &|| ops::layer_norm(&x, &w, &b, 1e-5), &composite);
+}
+
+#[test]
+fn activations_equal_candles() {
+    let x = random(&[3, 37], 1);
+    let by = |function| move |x: &Tensor| ops::activate(x, function);
+    check("gelu", &[&x], &|| by(Activation::Gelu)(&x), &|| x.gelu_erf());
+    check("gelu_new", &[&x], &|| by(Activation::GeluTanh)(&x), &|| x.gelu());
+    check("silu", &[&x], &|| by(Activation::Silu)(&x), &|| x.silu());
+    check("tanh", &[&x], &|| by(Activation::Tanh)(&x), &|| x.tanh());
+    let relu = || by(Activation::Relu)(&x);
+    close("relu", &numbers(&relu().unwrap()), &numbers(&x.relu().unwrap()), 1e-6);
+    close("relu", &gradients(&[&x], &relu)[0], &gradients(&[&x], &|| x.relu())[0], 1e-6);
+}
+
+#[test]
+fn embedding_takes_rows_and_adds_up_the_gradients_of_each() {
+    let table = random(&[6, 5], 1);
+    let ids = [3, 0, 3, 5, 3, 0];
+    let composite = || table.index_select(&Tensor::new(&ids, &Device::Cpu)?, 0)?.reshape((2, 3, 5));
+    check("embedding", &[&table], &|| ops::embedding(&table, &ids, &[2, 3]), &composite);
+    let error = ops::embedding(&table, &[1, 6], &[2]).unwrap_err().to_string();
+    assert!(error.contains("id 6") && error.contains("6 rows"), "{error}");
+}
+
+#[test]
+fn the_rows_of_a_batch_stand_for_the_whole_table() {
+    let (table, ids) = (random(&[6, 5], 1), [3, 0, 3, 5, 3, 0]);
+    let (rows, places) = ops::distinct(&ids);
+    assert_eq!((rows.as_slice(), places.as_slice()), (&[0, 3, 5][..], &[1, 0, 1, 2, 1, 0][..]));
+    let few = Var::from_tensor(&ops::embedding(&table, &rows, &[3]).unwrap().detach()).unwrap();
+    let small = weigh(&ops::embedding(&few, &places, &[2, 3]).unwrap()).unwrap().backward().unwrap();
+    let sum = Tensor::zeros((6, 5), DType::F32, &Device::Cpu).unwrap();
+    ops::add_rows(&sum, &rows, small.get(&few).unwrap()).unwrap();
+    close("rows", &numbers(&sum), &gradients(&[&table], &|| ops::embedding(&table, &ids, &[2, 3]))[0], 1e-6);
+    assert!(ops::add_rows(&sum, &[0, 3, 6], small.get(&few).unwrap()).is_err(), "a row past the table");
+}
+
+#[test]
+fn dropout_leaves_out_the_same_numbers_forward_and_back() {
+    let x = random(&[2, 5, 8], 1);
+    let dropout = Dropout::new(0.4, vec![3, 4]);
+    let kept = ops::dropout(&x.ones_like().unwrap(), &dropout).unwrap(); // 0 or 1 / 0.6
+    let share = numbers(&kept).iter().filter(|x| **x == 0.0).count();
+    assert!((20..45).contains(&share), "{share} of 80 are left out");
+    check("dropout", &[&x], &|| ops::dropout(&x, &dropout), &|| x.as_tensor() * &kept);
+    assert!(ops::dropout(&x, &Dropout::new(0.4, vec![3])).is_err(), "a text without a seed");
+}
+
+#[test]
 fn rms_norm_divides_by_the_root_mean_square() {
     let (x, w) = (random(&[70, 20], 1), random(&[20], 2));
     let composite = || {
@@ -131,6 +210,12 @@ fn rope_turns_pairs_by_their_positions_angle() {
 
 /// Attention with the whole matrix of weights. Shapes as in `ops::attention`.
 fn composite_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+    let (time, keys) = (q.dim(1)?, k.dim(1)?);
+    composite(q, k, v, &|_, i, j| j <= i + keys - time)
+}
+
+/// As [`composite_attention`]; `sees(text, query, key)` tells which keys count.
+fn composite(q: &Tensor, k: &Tensor, v: &Tensor, sees: &dyn Fn(usize, usize, usize) -> bool) -> Result<Tensor> {
     let (batch, time, heads, d) = q.dims4()?;
     let (_, keys, kv_heads, _) = k.dims4()?;
     let repeat = |x: &Tensor| {
@@ -139,9 +224,10 @@ fn composite_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
     };
     let (q, k, v) = (q.transpose(1, 2)?.contiguous()?, repeat(k)?, repeat(v)?);
     let scores = (q.matmul(&k.t()?)? / (d as f64).sqrt())?;
-    let see = |i: usize, j: usize| if j <= i + keys - time { 0f32 } else { -1e9 };
-    let mask: Vec<f32> = (0..time).flat_map(|i| (0..keys).map(move |j| see(i, j))).collect();
-    let scores = scores.broadcast_add(&Tensor::from_vec(mask, (1, 1, time, keys), &Device::Cpu)?)?;
+    let see = |b: usize, i: usize, j: usize| if sees(b, i, j) { 0f32 } else { -1e9 };
+    let places = (0..batch).flat_map(|b| (0..time).flat_map(move |i| (0..keys).map(move |j| (b, i, j))));
+    let mask: Vec<f32> = places.map(|(b, i, j)| see(b, i, j)).collect();
+    let scores = scores.broadcast_add(&Tensor::from_vec(mask, (batch, 1, time, keys), &Device::Cpu)?)?;
     let weights = (scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach()))?.exp()?;
     let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
     weights.matmul(&v)?.transpose(1, 2)?.contiguous()
@@ -151,6 +237,50 @@ fn composite_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
 fn attention_equals_softmax_of_scores_times_values() {
     let (q, k, v) = (random(&[2, 5, 4, 6], 1), random(&[2, 5, 2, 6], 2), random(&[2, 5, 2, 6], 3));
     check("attention", &[&q, &k, &v], &|| ops::attention(&q, &k, &v), &|| composite_attention(&q, &k, &v));
+}
+
+#[test]
+fn attention_within_a_text_sees_all_of_it_and_no_padding() {
+    let shapes = [[2, 5, 4, 6], [2, 5, 2, 6], [2, 5, 2, 6]];
+    let [q, k, v] = [0, 1, 2].map(|i| random(&shapes[i], i as u64));
+    let lengths = [5, 3];
+    let fused = || ops::attention_within(&q, &k, &v, &lengths, None);
+    // What a padded query says is zero here; nothing looks at it.
+    let real: Vec<f32> = (0..2).flat_map(|b| (0..5).map(move |i| if i < lengths[b] { 1.0 } else { 0.0 })).collect();
+    let real = Tensor::from_vec(real, (2, 5, 1, 1), &Device::Cpu).unwrap();
+    let composite = || composite(&q, &k, &v, &|b, _, j| j < lengths[b])?.broadcast_mul(&real);
+    check("attention within", &[&q, &k, &v], &fused, &composite);
+    let [q, k, v] = [1, 2, 3].map(|i| random(&[2, 150, 2, 8], i));
+    let (vars, lengths) = ([&q, &k, &v], [150, 70]);
+    let blocks = gradients(&vars, &|| ops::attention_within(&q, &k, &v, &lengths, None)?.narrow(1, 0, 70));
+    let whole = gradients(&vars, &|| crate::composite(&q, &k, &v, &|b, _, j| j < lengths[b])?.narrow(1, 0, 70));
+    for (mine, theirs) in blocks.iter().zip(whole) {
+        close("attention within, over blocks", mine, &theirs, 1e-4);
+    }
+    assert!(ops::attention_within(&q, &k, &v, &[151, 3], None).is_err(), "a text longer than the batch");
+}
+
+#[test]
+fn attention_on_queries_keys_and_values_side_by_side_equals_that_on_three() {
+    let qkv = random(&[2, 70, 3 * 4 * 6], 1);
+    let parts = |i: usize| qkv.narrow(2, i * 24, 24)?.contiguous()?.reshape((2, 70, 4, 6));
+    let fused = || ops::attention_fused(&qkv, 4, None);
+    let three = || ops::attention(&parts(0)?, &parts(1)?, &parts(2)?);
+    close("value", &numbers(&fused().unwrap()), &numbers(&three().unwrap()), 1e-6);
+    close("gradient", &gradients(&[&qkv], &fused)[0], &gradients(&[&qkv], &three)[0], 1e-5);
+}
+
+#[test]
+fn attention_with_dropout_is_right_against_finite_differences() {
+    let [q, k, v] = [1, 2, 3].map(|i| random(&[2, 4, 2, 3], i));
+    let dropout = || Some(Dropout::new(0.3, vec![5, 6]));
+    let fused = || ops::attention_within(&q, &k, &v, &[4, 3], dropout());
+    let mine = gradients(&[&q, &k, &v], &fused);
+    for (var, mine) in [&q, &k, &v].into_iter().zip(&mine) {
+        close("attention with dropout", mine, &differences(var, &fused), 2e-2);
+    }
+    let without = ops::attention_within(&q, &k, &v, &[4, 3], None).unwrap();
+    assert_ne!(numbers(&fused().unwrap()), numbers(&without));
 }
 
 #[test]
@@ -179,6 +309,20 @@ fn linear_cross_entropy_is_the_mean_over_labelled_positions() {
     let none = ops::linear_cross_entropy(&h, &w, &[IGNORE; 6], wanted).unwrap();
     assert_eq!(numbers(&none), [0.0], "no label, no loss");
     assert!(ops::linear_cross_entropy(&h, &w, &[9; 6], wanted).is_err(), "a label past the vocabulary");
+}
+
+#[test]
+fn linear_bias_cross_entropy_adds_the_bias_to_each_logit() {
+    let (h, w, b) = (random(&[6, 5], 1), random(&[9, 5], 2), random(&[9], 3));
+    let labels = [3, IGNORE, 0, 8, IGNORE, 3];
+    let wanted = Wanted { hidden: true, weight: true };
+    let composite = || {
+        let kept = Tensor::new(&[0u32, 2, 3, 5], &Device::Cpu)?;
+        let logits = h.index_select(&kept, 0)?.matmul(&w.t()?)?.broadcast_add(&b)?;
+        candle_nn::loss::cross_entropy(&logits, &Tensor::new(&[3u32, 0, 8, 3], &Device::Cpu)?)
+    };
+    let fused = || ops::linear_bias_cross_entropy(&h, &w, &b, &labels, wanted);
+    check("linear_bias_cross_entropy", &[&h, &w, &b], &fused, &composite);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::places::Places;
 use super::{alternatives, LISTED};
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::Progress;
+use crate::sys::{stopped, stopped_error};
 use crate::table::similar::listed;
 use hf_hub::api::sync::{ApiBuilder, ApiRepo};
 use hf_hub::Cache;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long a download may stand still.
 const STALL: Duration = Duration::from_secs(60);
+/// Pause between two looks at the reader's wish to stop.
+const LOOK: Duration = Duration::from_millis(200);
 /// Small files that are fetched where a model has them.
 const WANTED: [&str; 9] = [
     "config.json",
@@ -106,9 +109,24 @@ pub(super) fn download(name: &str, places: &Places) -> Result<PathBuf> {
     });
     let mut progress: Option<Progress> = None;
     let (mut before, mut now, mut file) = (0, 0, String::new());
+    let mut heard = Instant::now();
     loop {
+        if stopped() {
+            return Err(stopped_error(
+                tr!("La descarga de «{name}» está parada.", "The download of \"{name}\" is stopped."),
+                tr!(
+                    "Ejecuta la celda otra vez: sigue donde se quedó.",
+                    "Run the cell again: it goes on where it stopped."
+                ),
+            ));
+        }
         let patience = if progress.is_some() { STALL } else { places.answer };
-        match receiver.recv_timeout(patience) {
+        let event = receiver.recv_timeout(LOOK.min(patience));
+        if event.is_ok() {
+            heard = Instant::now();
+        }
+        match event {
+            Err(RecvTimeoutError::Timeout) if heard.elapsed() < patience => {}
             Ok(Event::Plan(bytes)) => {
                 let title = tr!("Descargando {name}", "Downloading {name}");
                 progress = Some(Progress::start(&title, megabytes(bytes)));
@@ -161,6 +179,10 @@ impl hf_hub::api::Progress for Report<'_> {
     }
 
     fn update(&mut self, size: usize) {
+        if stopped() {
+            // The only way out of hf-hub's loop; without a panic's message. What came stays, and the file is let go.
+            std::panic::resume_unwind(Box::new("stopped"));
+        }
         self.send(Event::Bytes(size));
     }
 

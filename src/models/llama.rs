@@ -5,10 +5,11 @@
 use candle_core::Tensor;
 use serde::Deserialize;
 
+use super::config::{activation, parse, rope_frequencies, unreadable};
 use super::{Decoder, KvCache};
-use crate::error::{Error, ErrorKind, Result};
-use crate::nn::{Linear, Param, Weights};
-use crate::ops::{self, RopeTable};
+use crate::error::Result;
+use crate::nn::{module_fields, Linear, Param, Pass, Weights};
+use crate::ops::{self, Activation, RopeTable};
 
 /// What `config.json` says, under its names there.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,9 +33,21 @@ pub struct LlamaConfig {
     /// Keeps the norm's division away from zero.
     #[serde(default = "default_eps")]
     pub rms_norm_eps: f64,
-    /// The slowest rotation's base.
-    #[serde(default = "default_theta")]
-    pub rope_theta: f64,
+    /// How fast each pair of a head's numbers turns, in radians a position; read from the settings of the rotation.
+    #[serde(skip)]
+    pub frequencies: Vec<f64>,
+    /// True when the projections of attention have biases.
+    #[serde(default)]
+    pub attention_bias: bool,
+    /// False when, with `attention_bias`, the output projection has none all the same (Qwen2).
+    #[serde(skip)]
+    pub output_bias: bool,
+    /// True when the feed-forward layers have biases.
+    #[serde(default)]
+    pub mlp_bias: bool,
+    /// True when each head's query and key are normalized (Qwen3).
+    #[serde(skip)]
+    pub head_norms: bool,
     /// True when the output matrix is the embedding.
     #[serde(default)]
     pub tie_word_embeddings: bool,
@@ -44,42 +57,12 @@ fn default_eps() -> f64 {
     1e-6
 }
 
-fn default_theta() -> f64 {
-    10_000.0
-}
-
 impl LlamaConfig {
-    /// Reads the fields; a setting that this file does not do is an error that names it.
-    pub fn read(config: &serde_json::Value) -> Result<Self> {
-        let broken = |why: String| {
-            Error::new(
-                ErrorKind::BadModel,
-                tr!(
-                    "config.json no describe un modelo llama que pueda leer.",
-                    "config.json does not describe a llama model that I can read."
-                ),
-            )
-            .why(why)
-            .next(tr!(
-                "Elige otro modelo, por ejemplo el que viene con el curso: \"cuentos\".",
-                "Choose another model, for example the one that ships with the course: \"cuentos\"."
-            ))
-        };
-        let mut read: Self = serde_json::from_value(config.clone()).map_err(|e| broken(e.to_string()))?;
-        // transformers 5 writes the rotation's settings in an object of their own.
-        let rope = &config["rope_parameters"];
-        read.rope_theta = rope["rope_theta"].as_f64().unwrap_or(read.rope_theta);
-        let kind = [&rope["rope_type"], &config["rope_scaling"]["rope_type"], &config["rope_scaling"]["type"]];
-        if let Some(kind) = kind.iter().filter_map(|kind| kind.as_str()).find(|kind| *kind != "default") {
-            return Err(broken(format!("rope_type = {kind}")));
-        }
-        for name in ["attention_bias", "mlp_bias"] {
-            if config[name].as_bool() == Some(true) {
-                return Err(broken(format!("{name} = true")));
-            }
-        }
-        if let Some(act) = config["hidden_act"].as_str().filter(|act| *act != "silu") {
-            return Err(broken(format!("hidden_act = {act}")));
+    /// Reads the fields; a setting that this file does not do is an error that names it. `kind` is the family's name.
+    pub fn read(config: &serde_json::Value, kind: &str) -> Result<Self> {
+        let mut read: Self = parse(config, kind)?;
+        if activation(config, kind, "hidden_act", "silu")? != Activation::Silu {
+            return Err(unreadable(kind, format!("hidden_act = {}: silu", config["hidden_act"])));
         }
         let (heads, kv_heads) = (read.num_attention_heads, read.kv_heads());
         if heads == 0
@@ -87,11 +70,11 @@ impl LlamaConfig {
             || heads % kv_heads != 0
             || (read.head_dim.is_none() && !read.hidden_size.is_multiple_of(heads))
         {
-            return Err(broken(format!(
-                "hidden_size = {}, num_attention_heads = {heads}, num_key_value_heads = {kv_heads}",
-                read.hidden_size
-            )));
+            let (hidden, names) = (read.hidden_size, "num_attention_heads, num_key_value_heads");
+            return Err(unreadable(kind, format!("hidden_size, {names} = {hidden}, {heads}, {kv_heads}")));
         }
+        read.frequencies = rope_frequencies(config, kind, read.head_dim())?;
+        read.output_bias = read.attention_bias;
         Ok(read)
     }
 
@@ -114,28 +97,56 @@ pub struct Llama {
     rope: RopeTable,
 }
 
+module_fields!(Llama: embed_tokens, layers, norm, lm_head);
+
 struct Layer {
     input_layernorm: Param,
     q_proj: Linear,
     k_proj: Linear,
     v_proj: Linear,
     o_proj: Linear,
+    q_norm: Option<Param>,
+    k_norm: Option<Param>,
     post_attention_layernorm: Param,
     gate_proj: Linear,
     up_proj: Linear,
     down_proj: Linear,
 }
 
-impl Layer {
-    fn linears(&self) -> [&Linear; 7] {
-        [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj, &self.gate_proj, &self.up_proj, &self.down_proj]
-    }
+module_fields!(Layer:
+    input_layernorm, q_proj, k_proj, v_proj, o_proj, q_norm, k_norm,
+    post_attention_layernorm, gate_proj, up_proj, down_proj,
+);
 
-    /// The two norms and the seven linear layers, to change.
-    fn parts_mut(&mut self) -> ([&mut Param; 2], [&mut Linear; 7]) {
-        let norms = [&mut self.input_layernorm, &mut self.post_attention_layernorm];
-        let [q, k, v, o] = [&mut self.q_proj, &mut self.k_proj, &mut self.v_proj, &mut self.o_proj];
-        (norms, [q, k, v, o, &mut self.gate_proj, &mut self.up_proj, &mut self.down_proj])
+impl Layer {
+    fn new(c: &LlamaConfig, w: &mut Weights, index: usize) -> Result<Self> {
+        let std = 0.02;
+        // The projections that write into the residual stream start smaller, so that its size does not grow with depth.
+        let std_out = std / (2.0 * c.num_hidden_layers as f32).sqrt();
+        let (d, wide) = (c.hidden_size, c.intermediate_size);
+        let (q, kv) = (c.num_attention_heads * c.head_dim(), c.kv_heads() * c.head_dim());
+        let at = |name: &str| format!("model.layers.{index}.{name}");
+        let linear = |w: &mut Weights, name: &str, input, output, std, bias| match bias {
+            true => w.linear_bias(&at(name), input, output, std),
+            false => w.linear(&at(name), input, output, std),
+        };
+        let head_norm = |w: &mut Weights, name: &str| match c.head_norms {
+            true => w.ones(&at(name), c.head_dim()).map(Some),
+            false => Ok(None),
+        };
+        Ok(Self {
+            input_layernorm: w.ones(&at("input_layernorm.weight"), d)?,
+            q_proj: linear(w, "self_attn.q_proj", d, q, std, c.attention_bias)?,
+            k_proj: linear(w, "self_attn.k_proj", d, kv, std, c.attention_bias)?,
+            v_proj: linear(w, "self_attn.v_proj", d, kv, std, c.attention_bias)?,
+            o_proj: linear(w, "self_attn.o_proj", q, d, std_out, c.output_bias)?,
+            q_norm: head_norm(w, "self_attn.q_norm.weight")?,
+            k_norm: head_norm(w, "self_attn.k_norm.weight")?,
+            post_attention_layernorm: w.ones(&at("post_attention_layernorm.weight"), d)?,
+            gate_proj: linear(w, "mlp.gate_proj", d, wide, std, c.mlp_bias)?,
+            up_proj: linear(w, "mlp.up_proj", d, wide, std, c.mlp_bias)?,
+            down_proj: linear(w, "mlp.down_proj", wide, d, std_out, c.mlp_bias)?,
+        })
     }
 }
 
@@ -143,34 +154,17 @@ impl Llama {
     /// Builds the model; a weight that is missing, left over or of another shape is listed in the error.
     pub fn new(config: LlamaConfig, mut weights: Weights) -> Result<Self> {
         let (c, w) = (&config, &mut weights);
-        let std = 0.02;
-        // The projections that write into the residual stream start smaller, so that its size does not grow with depth.
-        let std_out = std / (2.0 * c.num_hidden_layers as f32).sqrt();
-        let (d, q, kv) = (c.hidden_size, c.num_attention_heads * c.head_dim(), c.kv_heads() * c.head_dim());
+        let d = c.hidden_size;
         // Rows of length one: were they short, what rare tokens have in common would drown what tells them apart, and
         // the model would not learn to repeat a name.
         let embed_tokens = w.matrix("model.embed_tokens.weight", c.vocab_size, d, (d as f32).sqrt().recip())?;
-        let mut layers = Vec::new();
-        for i in 0..c.num_hidden_layers {
-            let at = |name: &str| format!("model.layers.{i}.{name}");
-            layers.push(Layer {
-                input_layernorm: w.ones(&at("input_layernorm.weight"), d)?,
-                q_proj: w.linear(&at("self_attn.q_proj"), d, q, std)?,
-                k_proj: w.linear(&at("self_attn.k_proj"), d, kv, std)?,
-                v_proj: w.linear(&at("self_attn.v_proj"), d, kv, std)?,
-                o_proj: w.linear(&at("self_attn.o_proj"), q, d, std_out)?,
-                post_attention_layernorm: w.ones(&at("post_attention_layernorm.weight"), d)?,
-                gate_proj: w.linear(&at("mlp.gate_proj"), d, c.intermediate_size, std)?,
-                up_proj: w.linear(&at("mlp.up_proj"), d, c.intermediate_size, std)?,
-                down_proj: w.linear(&at("mlp.down_proj"), c.intermediate_size, d, std_out)?,
-            });
-        }
+        let layers = (0..c.num_hidden_layers).map(|i| Layer::new(c, w, i)).collect::<Result<_>>()?;
         let norm = w.ones("model.norm.weight", d)?;
         let lm_head = match c.tie_word_embeddings {
             true => None,
-            false => Some(w.matrix("lm_head.weight", c.vocab_size, d, std)?),
+            false => Some(w.matrix("lm_head.weight", c.vocab_size, d, 0.02)?),
         };
-        let rope = RopeTable::new(c.max_position_embeddings, c.head_dim(), c.rope_theta);
+        let rope = RopeTable::of(c.max_position_embeddings, &c.frequencies);
         weights.finish(if config.tie_word_embeddings {
             &["rotary_emb.inv_freq", "lm_head.weight"]
         } else {
@@ -185,14 +179,18 @@ impl Llama {
         index: usize,
         x: &Tensor,
         normed: &Tensor,
+        past: usize,
         cache: Option<&mut KvCache>,
     ) -> candle_core::Result<Tensor> {
         let (layer, c) = (&self.layers[index], &self.config);
         let (batch, time, _) = x.dims3()?;
         let heads = |n: usize| (batch, time, n, c.head_dim());
-        let past = cache.as_ref().and_then(|cache| cache.layers.get(index)?.as_ref()?.0.dim(1).ok()).unwrap_or(0);
-        let q = ops::rope(&layer.q_proj.forward(normed, heads(c.num_attention_heads))?, &self.rope, past)?;
-        let k = ops::rope(&layer.k_proj.forward(normed, heads(c.kv_heads()))?, &self.rope, past)?;
+        let turned = |x: Tensor, norm: &Option<Param>| match norm {
+            Some(norm) => ops::rope(&ops::rms_norm(&x, &norm.value(), c.rms_norm_eps)?, &self.rope, past),
+            None => ops::rope(&x, &self.rope, past),
+        };
+        let q = turned(layer.q_proj.forward(normed, heads(c.num_attention_heads))?, &layer.q_norm)?;
+        let k = turned(layer.k_proj.forward(normed, heads(c.kv_heads()))?, &layer.k_norm)?;
         let v = layer.v_proj.forward(normed, heads(c.kv_heads()))?;
         let (k, v) = match cache {
             Some(cache) => cache.append(index, k, v)?,
@@ -204,14 +202,14 @@ impl Llama {
 }
 
 impl Decoder for Llama {
-    fn hidden(&self, ids: &Tensor, mut cache: Option<&mut KvCache>) -> candle_core::Result<Tensor> {
+    fn hidden(&self, pass: &Pass, mut cache: Option<&mut KvCache>) -> candle_core::Result<Tensor> {
         let eps = self.config.rms_norm_eps;
-        let (batch, time) = ids.dims2()?;
-        let rows = self.embed_tokens.value().index_select(&ids.flatten_all()?, 0)?;
-        let mut x = rows.reshape((batch, time, self.config.hidden_size))?;
+        let (batch, time) = (pass.texts(), pass.time);
+        let past = cache.as_ref().map_or(0, |cache| cache.len());
+        let mut x = self.embed_tokens.rows(&pass.ids, pass)?;
         for (i, layer) in self.layers.iter().enumerate() {
             let normed = ops::rms_norm(&x, &layer.input_layernorm.value(), eps)?;
-            x = self.attend(i, &x, &normed, cache.as_deref_mut())?;
+            x = self.attend(i, &x, &normed, past, cache.as_deref_mut())?;
             let normed = ops::rms_norm(&x, &layer.post_attention_layernorm.value(), eps)?;
             let wide = (batch, time, self.config.intermediate_size);
             let gated = ops::swiglu(&layer.gate_proj.forward(&normed, wide)?, &layer.up_proj.forward(&normed, wide)?)?;
@@ -226,36 +224,5 @@ impl Decoder for Llama {
 
     fn max_tokens(&self) -> usize {
         self.config.max_position_embeddings
-    }
-
-    fn params(&self) -> Vec<&Param> {
-        let mut params = vec![&self.embed_tokens];
-        for layer in &self.layers {
-            params.extend([&layer.input_layernorm, &layer.post_attention_layernorm]);
-            params.extend(layer.linears().into_iter().flat_map(Linear::params));
-        }
-        params.push(&self.norm);
-        params.extend(&self.lm_head);
-        params
-    }
-
-    fn params_mut(&mut self) -> Vec<&mut Param> {
-        let mut params = vec![&mut self.embed_tokens];
-        for layer in &mut self.layers {
-            let (norms, linears) = layer.parts_mut();
-            params.extend(norms);
-            params.extend(linears.into_iter().flat_map(Linear::params_mut));
-        }
-        params.push(&mut self.norm);
-        params.extend(&mut self.lm_head);
-        params
-    }
-
-    fn linears(&self) -> Vec<&Linear> {
-        self.layers.iter().flat_map(Layer::linears).collect()
-    }
-
-    fn linears_mut(&mut self) -> Vec<&mut Linear> {
-        self.layers.iter_mut().flat_map(|layer| layer.parts_mut().1).collect()
     }
 }

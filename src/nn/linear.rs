@@ -4,14 +4,18 @@ use candle_core::{Device, Shape, Tensor};
 
 use super::Param;
 use crate::error::Result;
-use crate::ops;
+use crate::ops::{self, Affine};
 use crate::rng::Rng;
 
-/// `y = x Wᵀ`, plus the adapter's `scale · (x Aᵀ) Bᵀ` where there is one.
+/// `y = x Wᵀ + b`, plus the adapter's `scale · (x Aᵀ) Bᵀ` where there is one.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    /// Weight (out, in).
+    /// Weight (out, in), or (in, out) with `fan_in_fan_out`.
     pub weight: Param,
+    /// Bias (out), where the layer has one.
+    pub bias: Option<Param>,
+    /// True where the weight lies the other way round, as in GPT-2's `Conv1D`.
+    pub fan_in_fan_out: bool,
     /// The adapter, if one was added.
     pub lora: Option<Lora>,
 }
@@ -28,21 +32,35 @@ pub struct Lora {
 }
 
 impl Linear {
-    /// A layer without adapter.
+    /// A layer without bias or adapter.
     pub fn new(weight: Param) -> Self {
-        Self { weight, lora: None }
+        Self { weight, bias: None, fan_in_fan_out: false, lora: None }
+    }
+
+    /// How many numbers come out, and how many go in.
+    pub fn sizes(&self) -> candle_core::Result<(usize, usize)> {
+        let (first, second) = self.weight.var().dims2()?;
+        Ok(if self.fan_in_fan_out { (second, first) } else { (first, second) })
     }
 
     /// The layer's result in `shape`, of as many numbers as (..., out). Shapes: x (..., in).
     pub fn forward(&self, x: &Tensor, shape: impl Into<Shape>) -> candle_core::Result<Tensor> {
-        let y = ops::linear_to(x, &self.weight.value(), self.weight.trainable, shape)?;
+        let bias = self.bias.as_ref().map(Param::value);
+        let y = self.affine().run(x, &self.weight.value(), bias.as_ref(), shape)?;
         self.adapted(x, y)
     }
 
     /// `residual` plus the layer's result. Shapes: x (..., in), residual and result (..., out).
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> candle_core::Result<Tensor> {
-        let y = ops::linear_add(x, &self.weight.value(), residual, self.weight.trainable)?;
+        if self.bias.is_some() {
+            return self.forward(x, residual.shape())?.add(residual);
+        }
+        let y = self.affine().run(x, &self.weight.value(), Some(residual), residual.shape())?;
         self.adapted(x, y)
+    }
+
+    fn affine(&self) -> Affine {
+        Affine { train_weight: self.weight.trainable, fan_in_fan_out: self.fan_in_fan_out }
     }
 
     /// `y` plus what the adapter says of `x`.
@@ -54,17 +72,20 @@ impl Linear {
         ops::linear_add(&(low * lora.scale)?, &lora.b.value(), &y, lora.b.trainable)
     }
 
-    /// Puts a fresh adapter on the layer and freezes its weight; an adapter that was there is replaced.
+    /// Puts a fresh adapter on the layer and freezes its weight and bias; an adapter that was there is replaced.
     ///
     /// A is uniform in ±1/sqrt(in), as peft draws it; B is zero.
     pub fn add_lora(&mut self, rank: usize, alpha: f64, rng: &mut Rng) -> Result<()> {
-        let (output, input) = self.weight.var().dims2()?;
+        let (output, input) = self.sizes()?;
         let bound = 1.0 / (input as f32).sqrt();
         let a: Vec<f32> = (0..rank * input).map(|_| (2.0 * rng.uniform() - 1.0) * bound).collect();
         let stem = self.weight.name.trim_end_matches(".weight").to_string();
         let a = Tensor::from_vec(a, (rank, input), &Device::Cpu)?;
         let b = Tensor::zeros((output, rank), candle_core::DType::F32, &Device::Cpu)?;
         self.weight.trainable = false;
+        if let Some(bias) = &mut self.bias {
+            bias.trainable = false;
+        }
         self.lora = Some(Lora {
             a: Param::new(format!("{stem}.lora_A.weight"), &a)?,
             b: Param::new(format!("{stem}.lora_B.weight"), &b)?,
@@ -78,6 +99,7 @@ impl Linear {
         let Some(lora) = &self.lora else { return Ok(None) };
         let (a, b) = (lora.a.var().as_detached_tensor(), lora.b.var().as_detached_tensor());
         let delta = (b.matmul(&a)? * lora.scale)?; // (out, rank) (rank, in)
+        let delta = if self.fan_in_fan_out { delta.t()?.contiguous()? } else { delta };
         Ok(Some(self.weight.var().as_detached_tensor().add(&delta)?))
     }
 
@@ -93,6 +115,7 @@ impl Linear {
     /// The layer's weights, the adapter's included.
     pub fn params(&self) -> Vec<&Param> {
         let mut params = vec![&self.weight];
+        params.extend(&self.bias);
         params.extend(self.lora.iter().flat_map(|lora| [&lora.a, &lora.b]));
         params
     }
@@ -100,6 +123,7 @@ impl Linear {
     /// As [`Linear::params`], to change.
     pub fn params_mut(&mut self) -> Vec<&mut Param> {
         let mut params = vec![&mut self.weight];
+        params.extend(&mut self.bias);
         params.extend(self.lora.iter_mut().flat_map(|lora| [&mut lora.a, &mut lora.b]));
         params
     }

@@ -1,9 +1,18 @@
 //! Layers whose every weight can be trained, frozen or adapted.
 
+mod layer_norm;
 mod linear;
+mod lora;
+mod module;
 mod param;
+mod pass;
 mod weights;
 
+pub use layer_norm::LayerNorm;
 pub use linear::{Linear, Lora};
+pub use lora::{add_lora, count_parameters, merge_lora, merged_weights, set_weights, train_all, LoraConfig};
+pub(crate) use module::module_fields;
+pub use module::{Module, Piece, PieceMut};
 pub use param::Param;
+pub use pass::Pass;
 pub use weights::Weights;

@@ -1,8 +1,16 @@
 //! One weight tensor of a model, with its name and whether training may move it.
 
-use candle_core::{Tensor, Var};
+use std::sync::{Arc, Mutex};
 
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Tensor, Var};
+
+use super::Pass;
 use crate::error::Result;
+use crate::ops;
+
+/// Rows of a table, and the variable that stood for them in a pass.
+type LookedUp = (Vec<u32>, Var);
 
 /// A named weight. Its name is its key in `model.safetensors`.
 #[derive(Clone, Debug)]
@@ -12,12 +20,15 @@ pub struct Param {
     /// True when training may move it.
     pub trainable: bool,
     var: Var,
+    /// Rows that training passes looked up since the last step, each set with the variable that stood for it.
+    looked_up: Arc<Mutex<Vec<LookedUp>>>,
 }
 
 impl Param {
     /// A weight that training may move; `value` is copied unless it is a variable already.
     pub fn new(name: impl Into<String>, value: &Tensor) -> Result<Self> {
-        Ok(Self { name: name.into(), trainable: true, var: Var::from_tensor(value)? })
+        let var = Var::from_tensor(value)?;
+        Ok(Self { name: name.into(), trainable: true, var, looked_up: Arc::default() })
     }
 
     /// The value for a computation: tracked where trainable, a constant where frozen. Nothing is copied.
@@ -28,7 +39,47 @@ impl Param {
         }
     }
 
-    /// The variable itself, under which a backward pass files the gradient.
+    /// The rows (texts, time, d) of this table that `ids` name, one for each position of the pass.
+    ///
+    /// While training, a variable of the rows in use stands for the table (see [`ops::distinct`]), so its gradient is found
+    /// by [`Param::gradient`] only.
+    pub fn rows(&self, ids: &[u32], pass: &Pass) -> candle_core::Result<Tensor> {
+        let shape = [pass.texts(), pass.time];
+        let largest = ids.iter().max().map_or(0, |id| *id as usize);
+        if !self.trainable || !pass.is_training() || largest >= self.var.dim(0)? {
+            return ops::embedding(&self.value(), ids, &shape); // which says so where an id is past the table
+        }
+        let (rows, places) = ops::distinct(ids);
+        let stand_in = Var::from_tensor(&ops::embedding(&self.var.as_detached_tensor(), &rows, &[rows.len()])?)?;
+        let found = ops::embedding(&stand_in, &places, &shape)?;
+        if let Ok(mut looked_up) = self.looked_up.lock() {
+            looked_up.push((rows, stand_in));
+        }
+        Ok(found)
+    }
+
+    /// The sum of this weight's gradients in the parts of a batch; none where no part has one.
+    ///
+    /// It takes what was looked up since it was asked last: ask once for each backward pass.
+    pub fn gradient(&self, parts: &[GradStore]) -> Result<Option<Tensor>> {
+        let dense: Vec<&Tensor> = parts.iter().filter_map(|part| part.get(&self.var)).collect();
+        let mut sum = if dense.is_empty() { None } else { Some(ops::sum_gradients(&dense)?) };
+        let looked_up = self.looked_up.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default();
+        // By part, so that the sum repeats exactly whichever thread looked up first.
+        for part in parts {
+            for (rows, stand_in) in &looked_up {
+                let Some(gradient) = part.get(stand_in) else { continue };
+                let sum = match &sum {
+                    Some(sum) => sum,
+                    None => sum.insert(Tensor::zeros(self.var.shape(), DType::F32, self.var.device())?),
+                };
+                ops::add_rows(sum, rows, gradient)?;
+            }
+        }
+        Ok(sum)
+    }
+
+    /// The variable itself, under which a backward pass files the gradient (but see [`Param::rows`]).
     pub fn var(&self) -> &Var {
         &self.var
     }

@@ -1,10 +1,10 @@
-//! Causal softmax attention that never holds the whole matrix of weights (after Dao et al., arXiv 2205.14135).
+//! Softmax attention that never holds the whole matrix of weights (after Dao et al., arXiv 2205.14135).
 
-use candle_core::{bail, CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{bail, CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::simd::{exp_row, sum2, vectorized};
-use super::{cpu_floats, floats, room, At, Gemm};
+use super::{cpu_floats, floats, room, At, Dropout, Gemm};
 
 /// Queries that one job scores at a time: their weights (ROWS, keys) stay in the processor's cache.
 const ROWS: usize = 64;
@@ -16,12 +16,65 @@ const ROWS: usize = 64;
 /// generation with a cache. Text padded on the right needs no mask: no earlier position sees the padding.
 /// The backward computes the weights again instead of keeping them.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+    attend(q, k, v, Seen::Past, None)
+}
+
+/// As [`attention`], each query seeing all keys of its own text, before and after: what an encoder does.
+///
+/// `lengths` holds the real length of each text; padding to their right is neither seen nor computed, and the result
+/// there is zero. `dropout` leaves out some of the weights, as BERT is trained.
+pub fn attention_within(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    lengths: &[usize],
+    dropout: Option<Dropout>,
+) -> Result<Tensor> {
+    let (batch, time, ..) = q.dims4()?;
+    if lengths.len() != batch || k.dim(1)? != time || lengths.iter().any(|length| *length > time) {
+        bail!("attention: {:?} with texts of {lengths:?} tokens", q.dims());
+    }
+    attend(q, k, v, Seen::Text(lengths.to_vec()), dropout)
+}
+
+/// As [`attention`], with queries, keys and values side by side as GPT-2's one projection gives them, so that nothing
+/// is cut apart and put together again. Shapes: qkv (batch, time, 3 · heads · d), result (batch, time, heads, d).
+pub fn attention_fused(qkv: &Tensor, heads: usize, dropout: Option<Dropout>) -> Result<Tensor> {
+    let (batch, time, width) = qkv.dims3()?;
+    if heads == 0 || width % (3 * heads) != 0 {
+        bail!("attention: {width} numbers a position, {heads} heads");
+    }
+    let (d, row) = (width / 3 / heads, width);
+    let side = |part: usize| Side { row, offset: part * heads * d };
+    let (q, k, v) = (side(0), side(1), side(2));
+    let op = Attention { batch, time, keys: time, heads, kv_heads: heads, d, q, k, v, seen: Seen::Past, dropout };
+    qkv.contiguous()?.apply_op1(op)
+}
+
+fn attend(q: &Tensor, k: &Tensor, v: &Tensor, seen: Seen, dropout: Option<Dropout>) -> Result<Tensor> {
     let ((batch, time, heads, d), (b, keys, kv_heads, kd)) = (q.dims4()?, k.dims4()?);
     if b != batch || kd != d || keys < time || kv_heads == 0 || heads % kv_heads != 0 || v.dims() != k.dims() {
         bail!("attention: q {:?}, k {:?}, v {:?} do not fit together", q.dims(), k.dims(), v.dims());
     }
-    let op = Attention { batch, time, keys, heads, kv_heads, d };
+    let side = |heads: usize| Side { row: heads * d, offset: 0 };
+    let (at_q, at_k, at_v) = (side(heads), side(kv_heads), side(kv_heads));
+    let op = Attention { batch, time, keys, heads, kv_heads, d, q: at_q, k: at_k, v: at_v, seen, dropout };
     q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op)
+}
+
+/// Which keys a query sees.
+enum Seen {
+    /// Those up to its own position.
+    Past,
+    /// Those of its text, whose lengths these are.
+    Text(Vec<usize>),
+}
+
+/// Where queries, keys or values lie: numbers from one position to the next, and before the first head.
+#[derive(Clone, Copy)]
+struct Side {
+    row: usize,
+    offset: usize,
 }
 
 struct Attention {
@@ -31,6 +84,11 @@ struct Attention {
     heads: usize,
     kv_heads: usize,
     d: usize,
+    q: Side,
+    k: Side,
+    v: Side,
+    seen: Seen,
+    dropout: Option<Dropout>,
 }
 
 /// A buffer that jobs on different threads fill, each its own rows.
@@ -47,38 +105,64 @@ impl SharedRows {
     }
 }
 
+/// Some queries of one head in one text.
+#[derive(Clone, Copy)]
+struct Block {
+    batch: usize,
+    head: usize,
+    /// The first query, and how many.
+    first: usize,
+    rows: usize,
+    /// How many keys the last of them sees.
+    seen: usize,
+}
+
 impl Attention {
-    /// The queries (time, heads, d) of one head in one text.
-    fn query(&self, batch: usize, head: usize) -> At {
-        let row = self.heads * self.d;
-        At { start: (batch * self.time) * row + head * self.d, row, column: 1 }
+    /// One head of a text at `side`, `length` positions a text.
+    fn at(&self, side: Side, length: usize, batch: usize, head: usize) -> At {
+        At { start: batch * length * side.row + side.offset + head * self.d, row: side.row, column: 1 }
     }
 
-    /// The keys or values of one group in one text.
-    fn key(&self, batch: usize, group: usize) -> At {
-        let row = self.kv_heads * self.d;
-        At { start: (batch * self.keys) * row + group * self.d, row, column: 1 }
+    /// The result (time, heads, d) of one head in one text.
+    fn out(&self, batch: usize, head: usize) -> At {
+        self.at(Side { row: self.heads * self.d, offset: 0 }, self.time, batch, head)
     }
 
-    /// Blocks of queries: first, how many, and how many keys the last of them sees.
-    fn blocks(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
-        let past = self.keys - self.time;
-        (0..self.time).step_by(ROWS).map(move |first| {
-            let rows = ROWS.min(self.time - first);
-            (first, rows, past + first + rows)
+    /// How many queries of a text are no padding.
+    fn queries(&self, batch: usize) -> usize {
+        match &self.seen {
+            Seen::Past => self.time,
+            Seen::Text(lengths) => lengths[batch],
+        }
+    }
+
+    /// The queries of one head in one text, in blocks.
+    fn blocks(&self, batch: usize, head: usize) -> impl Iterator<Item = Block> + '_ {
+        let queries = self.queries(batch);
+        (0..queries).step_by(ROWS).map(move |first| {
+            let rows = ROWS.min(queries - first);
+            let seen = match self.seen {
+                Seen::Past => self.keys - self.time + first + rows,
+                Seen::Text(_) => queries,
+            };
+            Block { batch, head, first, rows, seen }
         })
     }
 
     /// The weights (rows, seen) of one block of queries; each row sums to one.
-    fn weights(&self, q: &[f32], at_q: At, k: &[f32], at_k: At, block: (usize, usize, usize), p: &mut [f32]) {
-        let (first, rows, seen) = block;
+    fn weights(&self, q: &[f32], k: &[f32], at_k: At, block: Block, p: &mut [f32]) {
+        let Block { first, rows, seen, .. } = block;
+        let at_q = self.at(self.q, self.time, block.batch, block.head);
         let at_q = At { start: at_q.start + first * at_q.row, ..at_q };
         let keys = At { start: at_k.start, row: 1, column: at_k.row };
         Gemm { m: rows, n: seen, k: self.d, threads: 1 }.run((p, At::rows(seen)), false, (q, at_q), (k, keys));
         let scale = (self.d as f32).sqrt().recip();
         vectorized(|| {
             for (i, row) in p[..rows * seen].chunks_exact_mut(seen).enumerate() {
-                let visible = seen - rows + i + 1;
+                let visible = match self.seen {
+                    Seen::Past => seen - rows + i + 1,
+                    Seen::Text(_) => seen,
+                };
                 let (row, hidden) = row.split_at_mut(visible);
                 hidden.fill(0.0);
                 row.iter_mut().for_each(|x| *x *= scale);
@@ -89,22 +173,37 @@ impl Attention {
         });
     }
 
+    /// Leaves out weights, or their gradients (rows, seen), by dropout; the same ones each time it is asked.
+    fn drop(&self, block: Block, p: &mut [f32]) {
+        let Some(dropout) = &self.dropout else { return };
+        for (i, row) in p[..block.rows * block.seen].chunks_exact_mut(block.seen).enumerate() {
+            let place = ((block.head as u64) << 32) + (block.first + i) as u64;
+            dropout.apply(block.batch, place, row);
+        }
+    }
+
     fn forward_job(&self, job: usize, q: &[f32], k: &[f32], v: &[f32], out: &SharedRows) {
         let (batch, group) = (job / self.kv_heads, job % self.kv_heads);
-        let at_k = self.key(batch, group);
+        let at_k = self.at(self.k, self.keys, batch, group);
+        let at_v = self.at(self.v, self.keys, batch, group);
         let mut p = room(ROWS.min(self.time) * self.keys);
         let mut o = room(ROWS.min(self.time) * self.d);
+        let padding = vec![0f32; self.d];
         let repeat = self.heads / self.kv_heads;
         for head in group * repeat..(group + 1) * repeat {
-            let at_q = self.query(batch, head);
-            for block in self.blocks() {
-                let (first, rows, seen) = block;
-                self.weights(q, at_q, k, at_k, block, &mut p);
+            let at_out = self.out(batch, head);
+            for block in self.blocks(batch, head) {
+                let Block { first, rows, seen, .. } = block;
+                self.weights(q, k, at_k, block, &mut p);
+                self.drop(block, &mut p);
                 let product = Gemm { m: rows, n: self.d, k: seen, threads: 1 };
-                product.run((&mut o, At::rows(self.d)), false, (&p, At::rows(seen)), (v, at_k));
+                product.run((&mut o, At::rows(self.d)), false, (&p, At::rows(seen)), (v, at_v));
                 for (i, row) in o.chunks_exact(self.d).take(rows).enumerate() {
-                    out.write(at_q.start + (first + i) * at_q.row, row);
+                    out.write(at_out.start + (first + i) * at_out.row, row);
                 }
+            }
+            for i in self.queries(batch)..self.time {
+                out.write(at_out.start + i * at_out.row, &padding);
             }
         }
     }
@@ -112,23 +211,36 @@ impl Attention {
     fn backward_job(&self, job: usize, inputs: &Inputs, gradients: &Gradients) {
         let Inputs { q, k, v, dy } = *inputs;
         let (batch, group) = (job / self.kv_heads, job % self.kv_heads);
-        let at_k = self.key(batch, group);
+        let at_k = self.at(self.k, self.keys, batch, group);
+        let at_v = self.at(self.v, self.keys, batch, group);
         let size = ROWS.min(self.time) * self.keys;
         let (mut p, mut dp) = (room(size), room(size));
+        let mut dropped = room(if self.dropout.is_some() { size } else { 0 });
         let mut dq = room(ROWS.min(self.time) * self.d);
         let (mut dk, mut dv) = (vec![0f32; self.keys * self.d], vec![0f32; self.keys * self.d]);
+        let padding = vec![0f32; self.d];
         let repeat = self.heads / self.kv_heads;
         for head in group * repeat..(group + 1) * repeat {
-            let at_q = self.query(batch, head);
-            for block in self.blocks() {
-                let (first, rows, seen) = block;
+            let (at_q, at_out) = (self.at(self.q, self.time, batch, head), self.out(batch, head));
+            for block in self.blocks(batch, head) {
+                let Block { first, rows, seen, .. } = block;
                 let here = At { start: at_q.start + first * at_q.row, ..at_q };
-                self.weights(q, at_q, k, at_k, block, &mut p);
-                let values = At { start: at_k.start, row: 1, column: at_k.row };
+                let dy_here = At { start: at_out.start + first * at_out.row, ..at_out };
+                self.weights(q, k, at_k, block, &mut p);
+                let used = match &self.dropout {
+                    None => &p,
+                    Some(_) => {
+                        dropped[..rows * seen].copy_from_slice(&p[..rows * seen]);
+                        self.drop(block, &mut dropped);
+                        &dropped
+                    }
+                };
+                let values = At { start: at_v.start, row: 1, column: at_v.row };
                 let score = Gemm { m: rows, n: seen, k: self.d, threads: 1 };
-                score.run((&mut dp, At::rows(seen)), false, (dy, here), (v, values));
+                score.run((&mut dp, At::rows(seen)), false, (dy, dy_here), (v, values));
                 let sum = Gemm { m: seen, n: self.d, k: rows, threads: 1 };
-                sum.run((&mut dv, At::rows(self.d)), true, (&p, At::transposed(seen)), (dy, here));
+                sum.run((&mut dv, At::rows(self.d)), true, (used, At::transposed(seen)), (dy, dy_here));
+                self.drop(block, &mut dp);
                 self.score_gradients(&p, &mut dp, rows, seen);
                 let back = Gemm { m: rows, n: self.d, k: seen, threads: 1 };
                 back.run((&mut dq, At::rows(self.d)), false, (&dp, At::rows(seen)), (k, at_k));
@@ -137,10 +249,13 @@ impl Attention {
                     gradients.q.write(here.start + i * here.row, row);
                 }
             }
+            for i in self.queries(batch)..self.time {
+                gradients.q.write(at_q.start + i * at_q.row, &padding);
+            }
         }
         for (i, (dk, dv)) in dk.chunks_exact(self.d).zip(dv.chunks_exact(self.d)).enumerate() {
             gradients.k.write(at_k.start + i * at_k.row, dk);
-            gradients.v.write(at_k.start + i * at_k.row, dv);
+            gradients.v.write(at_v.start + i * at_v.row, dv);
         }
     }
 
@@ -156,6 +271,18 @@ impl Attention {
                 }
             }
         });
+    }
+
+    fn forward(&self, q: &[f32], k: &[f32], v: &[f32]) -> (CpuStorage, Shape) {
+        let mut out = room(self.batch * self.time * self.heads * self.d);
+        let shared = SharedRows(out.as_mut_ptr(), out.len());
+        (0..self.batch * self.kv_heads).into_par_iter().for_each(|job| self.forward_job(job, q, k, v, &shared));
+        (CpuStorage::F32(out), Shape::from((self.batch, self.time, self.heads, self.d)))
+    }
+
+    fn backward(&self, inputs: &Inputs, gradients: &Gradients) {
+        let jobs = (0..self.batch * self.kv_heads).into_par_iter();
+        jobs.for_each(|job| self.backward_job(job, inputs, gradients));
     }
 }
 
@@ -188,10 +315,7 @@ impl CustomOp3 for Attention {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (floats(s1, l1, "attention")?, floats(s2, l2, "attention")?, floats(s3, l3, "attention")?);
-        let mut out = room(q.len());
-        let shared = SharedRows(out.as_mut_ptr(), out.len());
-        (0..self.batch * self.kv_heads).into_par_iter().for_each(|job| self.forward_job(job, q, k, v, &shared));
-        Ok((CpuStorage::F32(out), l1.shape().clone()))
+        Ok(self.forward(q, k, v))
     }
 
     fn bwd(
@@ -213,9 +337,31 @@ impl CustomOp3 for Attention {
             k: SharedRows(dk.as_mut_ptr(), dk.len()),
             v: SharedRows(dv.as_mut_ptr(), dv.len()),
         };
-        let jobs = (0..self.batch * self.kv_heads).into_par_iter();
-        jobs.for_each(|job| self.backward_job(job, &inputs, &gradients));
+        self.backward(&inputs, &gradients);
         let tensor = |values, like: &Tensor| Tensor::from_vec(values, like.shape(), like.device()).map(Some);
         Ok((tensor(dq, q)?, tensor(dk, k)?, tensor(dv, v)?))
+    }
+}
+
+impl CustomOp1 for Attention {
+    fn name(&self) -> &'static str {
+        "attention-fused"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let qkv = floats(storage, layout, "attention-fused")?;
+        Ok(self.forward(qkv, qkv, qkv))
+    }
+
+    fn bwd(&self, qkv: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let dy = dy.contiguous()?;
+        let (guard, dy_guard) = (qkv.storage_and_layout(), dy.storage_and_layout());
+        let (all, dy) = (cpu_floats(&guard, "attention-fused")?, cpu_floats(&dy_guard, "attention-fused")?);
+        let mut gradient = room(all.len());
+        // Three views of one buffer: the rows of queries, keys and values do not overlap, and together they fill it.
+        let view = SharedRows(gradient.as_mut_ptr(), gradient.len());
+        let part = || SharedRows(view.0, view.1);
+        self.backward(&Inputs { q: all, k: all, v: all, dy }, &Gradients { q: part(), k: part(), v: part() });
+        Ok(Some(Tensor::from_vec(gradient, qkv.shape(), qkv.device())?))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use candle_core::{bail, CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::simd::{exp_row, vectorized};
@@ -11,8 +11,11 @@ use super::{floats, room, threads_for, At, Gemm};
 /// The label of a position that does not count: padding, or a part of the prompt.
 pub const IGNORE: u32 = u32::MAX;
 
-/// Logits that are held at a time (4 MB).
+/// Logits that are held at a time (4 MB), unless that is fewer than [`ROWS`] rows.
 const CHUNK: usize = 1024 * 1024;
+
+/// Rows that are taken at a time at least: each time, the whole weight and its gradient pass through the processor.
+const ROWS: usize = 128;
 
 /// What the backward of [`linear_cross_entropy`] will be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,18 +32,31 @@ pub struct Wanted {
 /// Logits are computed for labelled positions only, a few megabytes at a time, and the gradients with them, as in Liger
 /// Kernel (arXiv 2410.10989); so a second backward through the same result is an error.
 pub fn linear_cross_entropy(hidden: &Tensor, weight: &Tensor, labels: &[u32], wanted: Wanted) -> Result<Tensor> {
-    let ((rows, d), (vocabulary, weight_d)) = (hidden.dims2()?, weight.dims2()?);
-    if rows != labels.len() || d != weight_d {
-        bail!("linear_cross_entropy: hidden {:?}, weight {:?}, {} labels", hidden.dims(), weight.dims(), labels.len());
-    }
-    if let Some(label) = labels.iter().find(|label| **label != IGNORE && **label as usize >= vocabulary) {
-        bail!("linear_cross_entropy: label {label} in a vocabulary of {vocabulary}");
-    }
-    let op = LinearCrossEntropy { labels: labels.to_vec(), wanted, saved: Mutex::new(None) };
+    let op = LinearCrossEntropy::new(hidden, weight, labels, wanted)?;
     let (hidden, weight) = (hidden.contiguous()?, weight.contiguous()?);
     match wanted.hidden {
         true => hidden.apply_op2(&weight, op),
         false => hidden.apply_op2_no_bwd(&weight, &op),
+    }
+}
+
+/// As [`linear_cross_entropy`] with logits `hidden · weightᵀ + bias`: the last layer of BERT's masked-language head, or
+/// of a classifier. Shape of the bias: (vocabulary).
+pub fn linear_bias_cross_entropy(
+    hidden: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    labels: &[u32],
+    wanted: Wanted,
+) -> Result<Tensor> {
+    if weight.dim(0)? != bias.dims1()? {
+        bail!("linear_cross_entropy: weight {:?}, bias {:?}", weight.dims(), bias.dims());
+    }
+    let op = LinearCrossEntropy::new(hidden, weight, labels, wanted)?;
+    let (hidden, weight, bias) = (hidden.contiguous()?, weight.contiguous()?, bias.contiguous()?);
+    match wanted.hidden {
+        true => hidden.apply_op3(&weight, &bias, op),
+        false => hidden.apply_op3_no_bwd(&weight, &bias, &op),
     }
 }
 
@@ -53,11 +69,24 @@ struct LinearCrossEntropy {
 struct Saved {
     dhidden: Vec<f32>,
     dweight: Vec<f32>,
+    dbias: Vec<f32>,
 }
 
 impl LinearCrossEntropy {
-    /// Logits (rows, vocabulary) become d loss / d logits, unscaled; returns the sum of the rows' losses.
-    fn softmax_rows(&self, logits: &mut [f32], labels: &[u32], vocabulary: usize) -> f64 {
+    fn new(hidden: &Tensor, weight: &Tensor, labels: &[u32], wanted: Wanted) -> Result<Self> {
+        let ((rows, d), (vocabulary, weight_d)) = (hidden.dims2()?, weight.dims2()?);
+        if rows != labels.len() || d != weight_d {
+            let (hidden, weight) = (hidden.dims(), weight.dims());
+            bail!("linear_cross_entropy: hidden {hidden:?}, weight {weight:?}, {} labels", labels.len());
+        }
+        if let Some(label) = labels.iter().find(|label| **label != IGNORE && **label as usize >= vocabulary) {
+            bail!("linear_cross_entropy: label {label} in a vocabulary of {vocabulary}");
+        }
+        Ok(Self { labels: labels.to_vec(), wanted, saved: Mutex::new(None) })
+    }
+
+    /// Logits (rows, vocabulary) become `scale` times d loss / d logits; returns the sum of the rows' losses.
+    fn softmax_rows(&self, logits: &mut [f32], labels: &[u32], vocabulary: usize, scale: f32) -> f64 {
         let rows = logits.par_chunks_mut(vocabulary).zip(labels.par_iter());
         let losses: Vec<f64> = rows
             .map(|(row, label)| {
@@ -67,9 +96,9 @@ impl LinearCrossEntropy {
                     let (sum, largest) = exp_row(row);
                     let loss = f64::from(sum).ln() + f64::from(largest) - f64::from(score);
                     if self.wanted.hidden {
-                        let inverse = sum.recip();
+                        let inverse = scale / sum;
                         row.iter_mut().for_each(|x| *x *= inverse);
-                        row[label] -= 1.0;
+                        row[label] -= scale;
                     }
                     loss
                 })
@@ -77,6 +106,76 @@ impl LinearCrossEntropy {
             .collect();
         // In order, so that the sum repeats exactly whatever the threads did.
         losses.iter().sum()
+    }
+
+    /// The loss, and the gradients put aside. Shapes: hidden (rows, d), weight (vocabulary, d), bias (vocabulary) or empty.
+    fn forward(&self, hidden: &[f32], weight: &[f32], l2: &Layout, bias: &[f32]) -> Result<(CpuStorage, Shape)> {
+        let (vocabulary, d) = l2.shape().dims2()?;
+        let counted: Vec<usize> = (0..self.labels.len()).filter(|i| self.labels[*i] != IGNORE).collect();
+        let scale = 1.0 / counted.len().max(1) as f32;
+        let mut saved = Saved {
+            dhidden: vec![0f32; if self.wanted.hidden { hidden.len() } else { 0 }],
+            dweight: vec![0f32; if self.wanted.weight { weight.len() } else { 0 }],
+            dbias: vec![0f32; if self.wanted.hidden { bias.len() } else { 0 }],
+        };
+        let chunk = (CHUNK / vocabulary).max(ROWS).min(counted.len().max(1));
+        let mut logits = room(chunk * vocabulary);
+        let mut dh = room(chunk * d);
+        let mut total = 0f64;
+        for part in counted.chunks(chunk) {
+            let n = part.len();
+            let threads = threads_for(n * vocabulary * d);
+            let h: Vec<f32> = part.iter().flat_map(|i| &hidden[i * d..(i + 1) * d]).copied().collect();
+            let labels: Vec<u32> = part.iter().map(|i| self.labels[*i]).collect();
+            let logits = &mut logits[..n * vocabulary];
+            if !bias.is_empty() {
+                logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
+            }
+            let (here, there) = ((&h[..], At::rows(d)), (weight, At::transposed(d)));
+            let forward = Gemm { m: n, n: vocabulary, k: d, threads };
+            forward.run((logits, At::rows(vocabulary)), !bias.is_empty(), here, there);
+            total += self.softmax_rows(logits, &labels, vocabulary, scale);
+            if self.wanted.hidden {
+                let back = Gemm { m: n, n: d, k: vocabulary, threads };
+                back.run((&mut dh, At::rows(d)), false, (logits, At::rows(vocabulary)), (weight, At::rows(d)));
+                for (row, i) in dh.chunks_exact(d).zip(part) {
+                    saved.dhidden[i * d..(i + 1) * d].copy_from_slice(row);
+                }
+                for row in logits.chunks_exact(vocabulary).take(if bias.is_empty() { 0 } else { n }) {
+                    vectorized(|| saved.dbias.iter_mut().zip(row).for_each(|(sum, x)| *sum += x));
+                }
+            }
+            if self.wanted.weight {
+                let (logits, sum) =
+                    ((&*logits, At::transposed(vocabulary)), Gemm { m: vocabulary, n: d, k: n, threads });
+                sum.run((&mut saved.dweight, At::rows(d)), true, logits, here);
+            }
+        }
+        if let Ok(mut slot) = self.saved.lock() {
+            *slot = Some(saved);
+        }
+        Ok((CpuStorage::F32(vec![(total * f64::from(scale)) as f32]), Shape::from(())))
+    }
+
+    fn backward(&self, dy: &Tensor) -> Result<Saved> {
+        let saved = self.saved.lock().ok().and_then(|mut slot| slot.take());
+        let Some(mut saved) = saved else {
+            bail!("linear-cross-entropy: its gradients were already taken by an earlier backward");
+        };
+        let factor = dy.to_scalar::<f32>()?;
+        if factor != 1.0 {
+            let Saved { dhidden, dweight, dbias } = &mut saved;
+            dhidden.iter_mut().chain(dweight).chain(dbias).for_each(|x| *x *= factor);
+        }
+        Ok(saved)
+    }
+
+    /// The weight's gradient, where it was asked for.
+    fn dweight(&self, dweight: Vec<f32>, weight: &Tensor) -> Result<Option<Tensor>> {
+        match self.wanted.weight {
+            true => Tensor::from_vec(dweight, weight.shape(), weight.device()).map(Some),
+            false => Ok(None),
+        }
     }
 }
 
@@ -87,65 +186,44 @@ impl CustomOp2 for LinearCrossEntropy {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let name = "linear-cross-entropy";
-        let (hidden, weight) = (floats(s1, l1, name)?, floats(s2, l2, name)?);
-        let (vocabulary, d) = l2.shape().dims2()?;
-        let counted: Vec<usize> = (0..self.labels.len()).filter(|i| self.labels[*i] != IGNORE).collect();
-        let scale = 1.0 / counted.len().max(1) as f32;
-        let mut saved = Saved {
-            dhidden: vec![0f32; if self.wanted.hidden { hidden.len() } else { 0 }],
-            dweight: vec![0f32; if self.wanted.weight { weight.len() } else { 0 }],
-        };
-        let chunk = (CHUNK / vocabulary).clamp(1, counted.len().max(1));
-        let mut logits = room(chunk * vocabulary);
-        let mut dh = room(chunk * d);
-        let mut total = 0f64;
-        for part in counted.chunks(chunk) {
-            let n = part.len();
-            let threads = threads_for(n * vocabulary * d);
-            let h: Vec<f32> = part.iter().flat_map(|i| &hidden[i * d..(i + 1) * d]).copied().collect();
-            let labels: Vec<u32> = part.iter().map(|i| self.labels[*i]).collect();
-            let logits = &mut logits[..n * vocabulary];
-            let forward = Gemm { m: n, n: vocabulary, k: d, threads };
-            forward.run((logits, At::rows(vocabulary)), false, (&h, At::rows(d)), (weight, At::transposed(d)));
-            total += self.softmax_rows(logits, &labels, vocabulary);
-            if self.wanted.hidden {
-                let back = Gemm { m: n, n: d, k: vocabulary, threads };
-                back.run((&mut dh, At::rows(d)), false, (logits, At::rows(vocabulary)), (weight, At::rows(d)));
-                for (row, i) in dh.chunks_exact(d).zip(part) {
-                    saved.dhidden[i * d..(i + 1) * d].copy_from_slice(row);
-                }
-            }
-            if self.wanted.weight {
-                let sum = Gemm { m: vocabulary, n: d, k: n, threads };
-                sum.run(
-                    (&mut saved.dweight, At::rows(d)),
-                    true,
-                    (logits, At::transposed(vocabulary)),
-                    (&h, At::rows(d)),
-                );
-            }
-        }
-        saved.dhidden.iter_mut().chain(saved.dweight.iter_mut()).for_each(|x| *x *= scale);
-        if let Ok(mut slot) = self.saved.lock() {
-            *slot = Some(saved);
-        }
-        Ok((CpuStorage::F32(vec![(total * f64::from(scale)) as f32]), Shape::from(())))
+        self.forward(floats(s1, l1, name)?, floats(s2, l2, name)?, l2, &[])
     }
 
     fn bwd(&self, h: &Tensor, w: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let saved = self.saved.lock().ok().and_then(|mut slot| slot.take());
-        let Some(Saved { mut dhidden, mut dweight }) = saved else {
-            bail!("linear-cross-entropy: its gradients were already taken by an earlier backward");
-        };
-        let factor = dy.to_scalar::<f32>()?;
-        if factor != 1.0 {
-            dhidden.iter_mut().chain(dweight.iter_mut()).for_each(|x| *x *= factor);
-        }
-        let dhidden = Tensor::from_vec(dhidden, h.shape(), h.device())?;
-        let dweight = match self.wanted.weight {
-            true => Some(Tensor::from_vec(dweight, w.shape(), w.device())?),
-            false => None,
-        };
-        Ok((Some(dhidden), dweight))
+        let saved = self.backward(dy)?;
+        Ok((Some(Tensor::from_vec(saved.dhidden, h.shape(), h.device())?), self.dweight(saved.dweight, w)?))
+    }
+}
+
+impl CustomOp3 for LinearCrossEntropy {
+    fn name(&self) -> &'static str {
+        "linear-bias-cross-entropy"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let name = "linear-bias-cross-entropy";
+        self.forward(floats(s1, l1, name)?, floats(s2, l2, name)?, l2, floats(s3, l3, name)?)
+    }
+
+    fn bwd(
+        &self,
+        h: &Tensor,
+        w: &Tensor,
+        b: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let saved = self.backward(dy)?;
+        let dhidden = Tensor::from_vec(saved.dhidden, h.shape(), h.device())?;
+        let dbias = Tensor::from_vec(saved.dbias, b.shape(), b.device())?;
+        Ok((Some(dhidden), self.dweight(saved.dweight, w)?, Some(dbias)))
     }
 }

@@ -1,8 +1,13 @@
 //! `y = x Wᵀ` with a backward that does only what is asked.
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
 
-use super::{floats, room, threads_for, At, Gemm};
+use super::simd::vectorized;
+use super::{cpu_floats, floats, room, threads_for, At, Gemm};
+
+/// Rows that one job of a bias's gradient adds up.
+const ROWS: usize = 64;
 
 /// `y = x Wᵀ`. Shapes: x (..., in), weight (out, in), y (..., out).
 ///
@@ -20,65 +25,111 @@ pub fn linear(x: &Tensor, weight: &Tensor, train_weight: bool) -> Result<Tensor>
 /// As [`linear`] with a result of another shape of as many numbers, such as (batch, time, heads, d): a reshape afterwards
 /// would cost a copy of its gradient. The input may be cut differently too: its numbers are read `in` at a time.
 pub fn linear_to(x: &Tensor, weight: &Tensor, train_weight: bool, shape: impl Into<Shape>) -> Result<Tensor> {
-    let op = Linear { train_weight, shape: shape.into() };
-    op.check(x, weight)?;
-    x.contiguous()?.apply_op2(&weight.contiguous()?, op)
+    Affine { train_weight, fan_in_fan_out: false }.run(x, weight, None, shape)
 }
 
 /// `y = residual + x Wᵀ`: the layer that writes into the residual stream. Shapes: residual and y (..., out).
 ///
 /// The product is added where the residual lies, which saves a pass over memory forward and one back.
 pub fn linear_add(x: &Tensor, weight: &Tensor, residual: &Tensor, train_weight: bool) -> Result<Tensor> {
-    let op = Linear { train_weight, shape: residual.shape().clone() };
-    op.check(x, weight)?;
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &residual.contiguous()?, op)
+    let shape = residual.shape().clone();
+    Affine { train_weight, fan_in_fan_out: false }.run(x, weight, Some(residual), shape)
+}
+
+/// `y = x Wᵀ` and its relatives: how the weight lies, and whether it is trained.
+#[derive(Clone, Copy, Debug)]
+pub struct Affine {
+    /// False where the weight is frozen: its gradient is not computed.
+    pub train_weight: bool,
+    /// True where the weight is stored (in, out), as GPT-2's `Conv1D` does, and its gradient with it.
+    pub fan_in_fan_out: bool,
+}
+
+impl Affine {
+    /// `x Wᵀ` in `shape`, plus `addend`: a bias (out) or a residual of the result's shape, told apart by the rank.
+    pub fn run(self, x: &Tensor, weight: &Tensor, addend: Option<&Tensor>, shape: impl Into<Shape>) -> Result<Tensor> {
+        let op = Linear { how: self, shape: shape.into() };
+        let (out, input) = op.sizes(weight.shape())?;
+        let (count, fits) = (op.shape.elem_count(), |x: &Tensor| match x.rank() {
+            1 => x.elem_count() == out,
+            _ => x.elem_count() == op.shape.elem_count(),
+        });
+        let rows = x.elem_count().checked_div(input).unwrap_or(0);
+        if rows * input != x.elem_count() || rows * out != count || !addend.is_none_or(fits) {
+            let (x, weight, addend) = (x.dims(), weight.dims(), addend.map(Tensor::dims));
+            bail!("linear: input {x:?}, weight {weight:?}, addend {addend:?}, result {:?}", op.shape.dims());
+        }
+        let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+        match addend {
+            None => x.apply_op2(&weight, op),
+            Some(addend) => x.apply_op3(&weight, &addend.contiguous()?, op),
+        }
+    }
 }
 
 struct Linear {
-    train_weight: bool,
+    how: Affine,
     shape: Shape,
 }
 
 impl Linear {
-    fn check(&self, x: &Tensor, weight: &Tensor) -> Result<()> {
-        let (out, input) = weight.dims2()?;
-        if input == 0
-            || !x.elem_count().is_multiple_of(input)
-            || x.elem_count() / input * out != self.shape.elem_count()
-        {
-            candle_core::bail!(
-                "linear: input {:?}, weight {:?}, result {:?}",
-                x.dims(),
-                weight.dims(),
-                self.shape.dims()
-            );
-        }
-        Ok(())
+    /// How many numbers come out, and how many go in.
+    fn sizes(&self, weight: &Shape) -> Result<(usize, usize)> {
+        let (first, second) = weight.dims2()?;
+        Ok(if self.how.fan_in_fan_out { (second, first) } else { (first, second) })
     }
 
     /// Writes `x Wᵀ` into `y`, over what is there or added to it.
     fn product(&self, x: &[f32], weight: &[f32], l2: &Layout, y: &mut [f32], add: bool) -> Result<()> {
-        let (out, input) = l2.shape().dims2()?;
+        let (out, input) = self.sizes(l2.shape())?;
         let rows = x.len() / input;
+        let at = if self.how.fan_in_fan_out { At::rows(out) } else { At::transposed(input) };
         let gemm = Gemm { m: rows, n: out, k: input, threads: threads_for(rows * out * input) };
-        gemm.run((y, At::rows(out)), add, (x, At::rows(input)), (weight, At::transposed(input)));
+        gemm.run((y, At::rows(out)), add, (x, At::rows(input)), (weight, at));
         Ok(())
     }
 
     fn backward(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (out, input) = weight.dims2()?;
+        let (out, input) = self.sizes(weight.shape())?;
         let rows = x.elem_count() / input;
-        let dy = dy.contiguous()?;
+        let (dy, weight, x) = (dy.contiguous()?, weight.detach(), x.detach());
         // dx (rows, in) = dy (rows, out) · W (out, in), in the shape of x
-        let to_x = Product { m: rows, n: input, k: out, transpose_left: false, shape: x.shape().clone() };
-        let dx = dy.apply_op2_no_bwd(&weight.detach(), &to_x)?;
-        // dW (out, in) = dyᵀ (out, rows) · x (rows, in)
-        let to_weight = Product { m: out, n: input, k: rows, transpose_left: true, shape: weight.shape().clone() };
-        let dweight = match self.train_weight {
-            true => Some(dy.apply_op2_no_bwd(&x.detach(), &to_weight)?),
-            false => None,
-        };
-        Ok((Some(dx), dweight))
+        let at = if self.how.fan_in_fan_out { At::transposed(out) } else { At::rows(input) };
+        let to_x = Product { m: rows, n: input, k: out, left: At::rows(out), right: at, shape: x.shape().clone() };
+        let dx = dy.apply_op2_no_bwd(&weight, &to_x)?;
+        if !self.how.train_weight {
+            return Ok((Some(dx), None));
+        }
+        // dW (out, in) = dyᵀ (out, rows) · x (rows, in), or its transpose: xᵀ (in, rows) · dy (rows, out)
+        let (left, m, right, n) = if self.how.fan_in_fan_out { (&x, input, &dy, out) } else { (&dy, out, &x, input) };
+        let shape = weight.shape().clone();
+        let to_weight = Product { m, n, k: rows, left: At::transposed(m), right: At::rows(n), shape };
+        Ok((Some(dx), Some(left.apply_op2_no_bwd(right, &to_weight)?)))
+    }
+
+    /// The gradient of a bias: the sum of dy (rows, out) over its rows.
+    fn bias_gradient(&self, bias: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let out = bias.elem_count();
+        let dy = dy.contiguous()?;
+        let guard = dy.storage_and_layout();
+        let blocks = cpu_floats(&guard, "linear-add")?.par_chunks(ROWS * out);
+        let parts: Vec<Vec<f32>> = blocks
+            .map(|block| {
+                let mut sum = vec![0f32; out];
+                vectorized(|| {
+                    for row in block.chunks_exact(out) {
+                        sum.iter_mut().zip(row).for_each(|(sum, dy)| *sum += dy);
+                    }
+                });
+                sum
+            })
+            .collect();
+        // In order, so that the sum repeats exactly whatever the threads did.
+        let mut sum = vec![0f32; out];
+        for part in &parts {
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        }
+        Tensor::from_vec(sum, bias.shape(), bias.device())
     }
 }
 
@@ -114,7 +165,11 @@ impl CustomOp3 for Linear {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, weight) = (floats(s1, l1, "linear-add")?, floats(s2, l2, "linear-add")?);
-        let mut y = floats(s3, l3, "linear-add")?.to_vec();
+        let addend = floats(s3, l3, "linear-add")?;
+        let mut y = match l3.shape().rank() {
+            1 => addend.repeat(self.shape.elem_count() / addend.len().max(1)),
+            _ => addend.to_vec(),
+        };
         self.product(x, weight, l2, &mut y, true)?;
         Ok((CpuStorage::F32(y), self.shape.clone()))
     }
@@ -123,21 +178,27 @@ impl CustomOp3 for Linear {
         &self,
         x: &Tensor,
         weight: &Tensor,
-        _residual: &Tensor,
+        addend: &Tensor,
         _y: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, dweight) = self.backward(x, weight, dy)?;
-        Ok((dx, dweight, Some(dy.clone())))
+        let daddend = match addend.rank() {
+            1 if addend.track_op() => Some(self.bias_gradient(addend, dy)?),
+            1 => None,
+            _ => Some(dy.clone()),
+        };
+        Ok((dx, dweight, daddend))
     }
 }
 
-/// `a · b` or `aᵀ · b`, without a gradient of its own: the two products of a linear layer's backward.
+/// `a · b`, without a gradient of its own: the two products of a linear layer's backward.
 struct Product {
     m: usize,
     n: usize,
     k: usize,
-    transpose_left: bool,
+    left: At,
+    right: At,
     shape: Shape,
 }
 
@@ -147,15 +208,11 @@ impl CustomOp2 for Product {
     }
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
-        let Product { m, n, k, .. } = *self;
+        let Product { m, n, k, left, right, .. } = *self;
         let (a, b) = (floats(s1, l1, "linear-backward")?, floats(s2, l2, "linear-backward")?);
-        let left = match self.transpose_left {
-            true => At::transposed(m),
-            false => At::rows(k),
-        };
         let mut out = room(m * n);
         let gemm = Gemm { m, n, k, threads: threads_for(m * n * k) };
-        gemm.run((&mut out, At::rows(n)), false, (a, left), (b, At::rows(n)));
+        gemm.run((&mut out, At::rows(n)), false, (a, left), (b, right));
         Ok((CpuStorage::F32(out), self.shape.clone()))
     }
 }

@@ -4,19 +4,27 @@
 //! and the same formulas written with basic ops make many temporaries, which cost more than the arithmetic on a CPU.
 //! Every op here works on float32 on the CPU; each is tested against finite differences and the composite form.
 
+mod activation;
 mod adamw;
 mod attention;
 mod cross_entropy;
+mod dropout;
+mod embedding;
+mod layer_norm;
 mod linear;
 mod rms_norm;
 mod rope;
 mod simd;
 mod swiglu;
 
+pub use activation::{activate, Activation, ACTIVATIONS};
 pub use adamw::{adamw_step, gradient_norm, sum_gradients, AdamWStep};
-pub use attention::attention;
-pub use cross_entropy::{linear_cross_entropy, Wanted, IGNORE};
-pub use linear::{linear, linear_add, linear_to};
+pub use attention::{attention, attention_fused, attention_within};
+pub use cross_entropy::{linear_bias_cross_entropy, linear_cross_entropy, Wanted, IGNORE};
+pub use dropout::{dropout, mix, Dropout};
+pub use embedding::{add_rows, distinct, embedding};
+pub use layer_norm::layer_norm;
+pub use linear::{linear, linear_add, linear_to, Affine};
 pub use rms_norm::rms_norm;
 pub use rope::{rope, RopeTable};
 pub use swiglu::swiglu;

@@ -18,13 +18,17 @@ pub struct RopeTable {
 impl RopeTable {
     /// For `positions` positions and heads of `head_dim` numbers: angle = position / theta^(2i / head_dim).
     pub fn new(positions: usize, head_dim: usize, theta: f64) -> Self {
-        let half = head_dim / 2;
-        let angle = |position: usize, i: usize| position as f64 / theta.powf(2.0 * i as f64 / head_dim as f64);
+        let frequency = |i: usize| theta.powf(-2.0 * i as f64 / head_dim as f64);
+        Self::of(positions, &(0..head_dim / 2).map(frequency).collect::<Vec<_>>())
+    }
+
+    /// For `positions` positions, pair i of each head turning by `frequencies[i]` radians a position.
+    pub fn of(positions: usize, frequencies: &[f64]) -> Self {
         let table = |f: fn(f64) -> f64| {
-            let all = (0..positions).flat_map(|p| (0..half).map(move |i| f(angle(p, i)) as f32));
-            Arc::new(all.collect::<Vec<f32>>())
+            let row = |position: usize| frequencies.iter().map(move |frequency| f(position as f64 * frequency) as f32);
+            Arc::new((0..positions).flat_map(row).collect::<Vec<f32>>())
         };
-        Self { cos: table(f64::cos), sin: table(f64::sin), half }
+        Self { cos: table(f64::cos), sin: table(f64::sin), half: frequencies.len() }
     }
 
     /// How many positions the table knows.

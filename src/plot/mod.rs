@@ -9,6 +9,7 @@ mod histogram;
 mod lines;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::show::{escape, Html};
 use std::fmt;
 use std::path::Path;
 
@@ -26,13 +27,18 @@ pub struct Chart {
 }
 
 impl Chart {
+    /// The chart as a page shows it, and in words.
+    pub fn html(&self) -> Html {
+        // As an image's address: JupyterLab shows that also in a notebook it does not trust, where it hides plain SVG.
+        let words = escape(&self.summary);
+        let address = address(&self.svg);
+        let html = format!("<img alt=\"{words}\" src=\"data:image/svg+xml;charset=utf-8,{address}\">");
+        Html { html, plain: self.summary.clone() }
+    }
+
     /// Shows the chart in a notebook's cell.
     pub fn evcxr_display(&self) {
-        // As an image's address: JupyterLab shows that also in a notebook it does not trust, where it hides plain SVG.
-        let address: String = self.svg.bytes().map(percent).collect();
-        let words = crate::show::escape(&self.summary);
-        let html = format!("<img alt=\"{words}\" src=\"data:image/svg+xml;charset=utf-8,{address}\">");
-        crate::show::display(&html, &self.summary);
+        self.html().evcxr_display();
     }
 
     /// Writes the chart to a `.svg` file, which every browser opens.
@@ -69,12 +75,19 @@ impl Chart {
     }
 }
 
-/// A byte as an address holds it.
-fn percent(byte: u8) -> String {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
+/// A text as an address holds it: most signs by their number.
+fn address(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut address = String::with_capacity(2 * text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            let digits = [byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)]));
+            address.extend(['%', digits[0], digits[1]]);
+        }
     }
+    address
 }
 
 impl fmt::Display for Chart {
@@ -99,6 +112,11 @@ mod tests {
         }
         assert!(chart.svg.starts_with("<svg") && chart.svg.trim_end().ends_with("</svg>"));
         assert!(!chart.svg.contains("NaN") && !chart.svg.contains("inf"), "{name}");
+    }
+
+    #[test]
+    fn an_address_holds_any_text() {
+        assert_eq!(address("<a b=\"ñ\">-_."), "%3Ca%20b%3D%22%C3%B1%22%3E-_.");
     }
 
     fn series(name: &str, points: Vec<(f64, f64)>, dots: bool) -> Series {

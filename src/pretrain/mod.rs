@@ -18,6 +18,7 @@ use crate::language_model::LanguageModel;
 use crate::optim::{AdamW, AdamWConfig};
 use crate::rng::Rng;
 use crate::schedule::Schedule;
+use crate::show::{Html, Progress};
 use crate::sys;
 use crate::tokenizer::Tokenizer;
 use crate::train::{evaluate, train_step};
@@ -85,7 +86,8 @@ fn run(config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel) -> Resul
     }
     let held_out = model.dataset(&corpus.held_out(200), config.max_tokens)?;
     let (begin, mut group) = (Instant::now(), Group::default());
-    let (warmup, mut sum) = (200.min(config.steps / 10), 0.0);
+    let (warmup, mut losses) = (200.min(config.steps / 10), Vec::new());
+    let mut progress = Progress::start("step", config.steps);
     while optimizer.steps() < config.steps {
         let step = optimizer.steps();
         let rows = group.rows(config, corpus, model, step)?;
@@ -94,22 +96,33 @@ fn run(config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel) -> Resul
         let factor = Schedule::Cosine.factor(step + 1, warmup, config.steps);
         // A tenth of the rate is left at the end: a small model still learns there.
         let learning_rate = config.learning_rate * (0.1 + 0.9 * factor).min(factor.max(0.1));
-        sum += train_step(model, &batch, &mut optimizer, learning_rate)?.0;
+        losses.push(train_step(model, &batch, &mut optimizer, learning_rate)?.0);
         let step = step + 1;
         let seconds = before + begin.elapsed().as_secs_f64();
-        if step % 25 == 0 {
-            println!("step {step}/{} loss {:.3} rate {learning_rate:.2e} {seconds:.0} s", config.steps, sum / 25.0);
-            sum = 0.0;
-        }
-        if step % CHECK_EVERY == 0 || step == config.steps {
-            println!("step {step} held-out {}", evaluate(model, &held_out)?);
+        progress.update_with(step, || {
+            let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+            losses.clear();
+            (format!("loss {mean:.3} rate {learning_rate:.2e}"), Html::new("", ""))
+        });
+        let stop = sys::stopped();
+        if step % CHECK_EVERY == 0 || step == config.steps || stop {
+            if !stop {
+                progress.say(&format!("step {step} held-out {} · {seconds:.0} s", evaluate(model, &held_out)?));
+            }
             let notes = json!({ "seconds": seconds, "tokens": tokens });
             let weights = model.merged_weights()?;
             let checkpoint = Checkpoint { weights, optimizer, notes };
             checkpoint.save(&config.checkpoint)?;
             optimizer = checkpoint.optimizer;
         }
+        if stop {
+            return Err(sys::stopped_error(
+                tr!("Parado en el paso {step} de {}.", "Stopped at step {step} of {}.", config.steps),
+                tr!("La misma orden sigue donde se quedó.", "The same command goes on from there."),
+            ));
+        }
     }
+    progress.finish("");
     Ok(Run { seconds: before + begin.elapsed().as_secs_f64(), tokens })
 }
 

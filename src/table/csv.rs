@@ -4,6 +4,7 @@
 
 use super::column::Growing;
 use super::similar::listed;
+use super::Reading;
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::say;
 use polars::prelude::DataFrame;
@@ -112,7 +113,9 @@ fn header(parser: &mut Parser, path: &str) -> Result<Vec<Growing>> {
 fn fill(parser: &mut Parser, columns: &mut [Growing], path: &str) -> Result<usize> {
     let width = columns.len();
     let (mut rows, mut too_long, mut widest) = (0, Vec::new(), width);
+    let mut reading = Reading::start(path, parser.text.len());
     loop {
+        reading.at(rows, parser.position)?;
         parser.skip_blank_lines();
         let line = parser.line;
         let mut used = 0;
@@ -135,6 +138,7 @@ fn fill(parser: &mut Parser, columns: &mut [Growing], path: &str) -> Result<usiz
             columns.iter_mut().skip(fields).for_each(|column| column.pad(rows));
         }
     }
+    reading.end();
     if too_long.is_empty() {
         return Ok(rows);
     }

@@ -2,7 +2,7 @@
 
 use super::column::Growing;
 use super::similar::listed;
-use super::text_column;
+use super::{text_column, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use polars::prelude::DataFrame;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -31,7 +31,10 @@ pub(super) fn read(path: &str, text: &str) -> Result<DataFrame> {
 
 fn lines(path: &str, text: &str, columns: &mut Columns) -> Result<()> {
     let (mut broken, mut first) = (Vec::new(), None);
+    let (mut reading, mut position) = (Reading::start(path, text.len()), 0);
     for (i, line) in text.lines().enumerate() {
+        reading.at(i, position)?;
+        position += line.len() + 1;
         if line.trim_start().is_empty() {
             continue;
         }
@@ -43,6 +46,7 @@ fn lines(path: &str, text: &str, columns: &mut Columns) -> Result<()> {
             }
         }
     }
+    reading.end();
     let Some((why, line)) = first else { return Ok(()) };
     if columns.rows == 0 {
         // A single object over many lines: each line alone is broken, the whole is not.

@@ -13,7 +13,8 @@ pub(crate) mod similar;
 mod tests;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::show::say;
+use crate::show::{say, Progress};
+use crate::sys::{stopped, stopped_error};
 pub(crate) use file::{lfs_pointer, LFS_POINTER};
 use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader};
 use similar::{listed, similar};
@@ -153,6 +154,37 @@ impl Table {
         let names: Vec<String> = self.columns().into_iter().filter(|name| name != but).collect();
         let names = listed(&names, 12);
         tr!("Las columnas que hay: {names}", "The columns there are: {names}")
+    }
+}
+
+/// How far the reading of a text has come, and whether it is to stop.
+struct Reading(Progress);
+
+impl Reading {
+    /// Rows between two looks at the clock.
+    const ROWS: usize = 1_024;
+
+    fn start(path: &str, bytes: usize) -> Self {
+        Self(Progress::start(&tr!("Leyendo «{path}»", "Reading \"{path}\""), bytes.div_ceil(1_000_000)))
+    }
+
+    /// So many rows and bytes are read.
+    fn at(&mut self, rows: usize, bytes: usize) -> Result<()> {
+        if !rows.is_multiple_of(Self::ROWS) {
+            return Ok(());
+        }
+        if stopped() {
+            return Err(stopped_error(
+                tr!("La lectura se paró en la fila {rows}.", "The reading was stopped at row {rows}."),
+                tr!("Ejecuta la celda otra vez para leerlo entero.", "Run the cell again to read it all."),
+            ));
+        }
+        self.0.update(bytes / 1_000_000, &tr!("MB · {rows} filas", "MB · {rows} rows"));
+        Ok(())
+    }
+
+    fn end(self) {
+        self.0.end("MB");
     }
 }
 

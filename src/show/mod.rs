@@ -1,11 +1,17 @@
 //! What a cell displays: HTML in a notebook, plain text in a terminal, and how far a long job has come.
 //!
-//! The notebook's kernel calls `evcxr_display(&self)` on the last value of a cell and shows what it prints between
-//! `EVCXR_BEGIN_CONTENT` and `EVCXR_END_CONTENT`. Every result of this crate ends up in [`display`].
+//! The notebook's kernel calls `evcxr_display(&self)` on the last value of a cell. Every result of this crate ends up in
+//! [`display`]: the course's kernel shows it at once, below what the cell printed before. Other kernels read what is
+//! printed between `EVCXR_BEGIN_CONTENT` and `EVCXR_END_CONTENT`, and show the last one when the cell ends.
+
+mod live;
+mod progress;
 
 use std::fmt;
 use std::io::Write;
-use std::time::{Duration, Instant};
+
+pub use live::{clear_output, Live};
+pub use progress::Progress;
 
 /// Longest text, in characters, that a table's cell carries; CSS shortens it further to the width of the screen.
 const CELL_CHARS: usize = 300;
@@ -13,10 +19,6 @@ const CELL_CHARS: usize = 300;
 const HOVER_CHARS: usize = 1_000;
 /// Widest column, in characters, of a table in plain text.
 const PLAIN_CHARS: usize = 40;
-/// A job shorter than this shows one line only, the last.
-const SILENT: Duration = Duration::from_secs(1);
-/// Pause between two lines of progress.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// True in a notebook's cell: the kernel sets `EVCXR_IS_RUNTIME` in the process that runs the cells.
 pub fn in_notebook() -> bool {
@@ -24,14 +26,17 @@ pub fn in_notebook() -> bool {
 }
 
 /// Shows `html` in a notebook, `plain` anywhere else. In a notebook both are stored, and the richer one is seen.
-///
-/// A cell shows only the last rich output of its run.
 pub fn display(html: &str, plain: &str) {
     display_as("text/html", html, plain);
 }
 
 /// Shows `content` of another type than HTML (`image/svg+xml`) in a notebook, `plain` anywhere else.
 pub fn display_as(mime: &str, content: &str, plain: &str) {
+    let forms = [(mime, content), ("text/plain", plain)];
+    let forms = &forms[..if plain.is_empty() { 1 } else { 2 }];
+    if live::relay().is_some_and(|relay| relay.display(None, forms)) {
+        return;
+    }
     let mut out = std::io::stdout().lock();
     // A closed standard output is no reason to lose a training: there is nobody left to tell.
     let _ = out.write_all(blocks(mime, content, plain, in_notebook()).as_bytes()).and_then(|()| out.flush());
@@ -200,6 +205,15 @@ pub fn cut(text: &str, limit: usize) -> String {
     }
 }
 
+/// The last `limit` characters, the first of them `…` when there were more.
+pub fn cut_front(text: &str, limit: usize) -> String {
+    let count = text.chars().count();
+    match count > limit {
+        false => text.to_string(),
+        true => std::iter::once('…').chain(text.chars().skip(count + 1 - limit.max(1))).collect(),
+    }
+}
+
 /// Seconds as people say them: `8 s`, `1 min 20 s`, `2 h 5 min`.
 pub fn duration(seconds: f64) -> String {
     let s = if seconds.is_finite() { seconds.max(0.0).round() as u64 } else { 0 };
@@ -207,73 +221,6 @@ pub fn duration(seconds: f64) -> String {
         0..60 => format!("{s} s"),
         60..3_600 => format!("{} min {} s", s / 60, s % 60),
         _ => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
-    }
-}
-
-/// How far a long job has come, in whole lines: nothing under a second but the last line, then one every 2 seconds.
-///
-/// ```
-/// use aula::show::Progress;
-/// let mut progress = Progress::start("Leyendo", 3);
-/// for done in 1..=3 {
-///     progress.update(done, "");
-/// }
-/// progress.finish("3 archivos");
-/// ```
-#[derive(Debug)]
-pub struct Progress {
-    title: String,
-    total: usize,
-    done: usize,
-    started: Instant,
-    /// When the last line was shown, counted from the start.
-    shown: Option<Duration>,
-}
-
-impl Progress {
-    /// A job of `total` steps begins now.
-    pub fn start(title: &str, total: usize) -> Progress {
-        Self { title: title.to_string(), total, done: 0, started: Instant::now(), shown: None }
-    }
-
-    /// `done` steps are behind us; `note` says what matters at this point (a loss, a file's name).
-    pub fn update(&mut self, done: usize, note: &str) {
-        if let Some(line) = self.line_at(self.started.elapsed(), done, note) {
-            print_line(&line);
-        }
-    }
-
-    /// The job is over: always one line, with the time it took.
-    pub fn finish(self, note: &str) {
-        print_line(&self.line(self.started.elapsed(), note, false));
-    }
-
-    fn line_at(&mut self, elapsed: Duration, done: usize, note: &str) -> Option<String> {
-        self.done = done;
-        let due = self.shown.map_or(SILENT, |shown| shown + PAUSE);
-        if elapsed < due {
-            return None;
-        }
-        self.shown = Some(elapsed);
-        Some(self.line(elapsed, note, true))
-    }
-
-    fn line(&self, elapsed: Duration, note: &str, running: bool) -> String {
-        let mut line = self.title.clone();
-        if self.total > 0 {
-            let percent = 100.0 * self.done as f64 / self.total as f64;
-            line += &format!("  {percent:.0} %  {}/{}", self.done, self.total);
-        }
-        if !note.is_empty() {
-            line += &format!("  {note}");
-        }
-        let seconds = elapsed.as_secs_f64();
-        line += &format!("  · {}", duration(seconds));
-        if running && self.done > 0 && self.done < self.total {
-            let left = duration(seconds / self.done as f64 * (self.total - self.done) as f64);
-            line += &tr!(", faltan {left}", ", {left} left");
-        }
-        line
     }
 }
 
@@ -330,26 +277,6 @@ mod tests {
         assert!(html.contains(&format!(">{}…</td>", "á".repeat(CELL_CHARS - 1))));
         assert_eq!(cut("año", 3), "año");
         assert_eq!(cut("años", 3), "añ…");
-    }
-
-    #[test]
-    fn a_short_job_is_silent_and_a_long_one_speaks_every_two_seconds() {
-        let mut progress = Progress::start("Epoch", 30);
-        let at = |progress: &mut Progress, ms, done| progress.line_at(Duration::from_millis(ms), done, "loss 2.1");
-        assert_eq!(at(&mut progress, 900, 1), None);
-        assert!(at(&mut progress, 1_100, 2).is_some());
-        assert_eq!(at(&mut progress, 3_000, 5), None);
-        let line = at(&mut progress, 8_000, 12).unwrap();
-        assert!(line.starts_with("Epoch  40 %  12/30  loss 2.1  · 8 s, "), "{line}");
-        assert!(line.contains("12 s") && !line.contains('\r'));
-        let last = progress.line(Duration::from_secs(80), "", false);
-        assert_eq!(last, "Epoch  40 %  12/30  · 1 min 20 s");
-    }
-
-    #[test]
-    fn a_job_of_unknown_or_no_steps_has_no_percentage() {
-        let progress = Progress::start("Empty", 0);
-        assert_eq!(progress.line(Duration::from_secs(7_500), "ok", true), "Empty  ok  · 2 h 5 min");
-        assert_eq!(duration(f64::NAN), "0 s");
+        assert_eq!((cut_front("años", 4), cut_front("años", 3)), ("años".to_string(), "…os".to_string()));
     }
 }

@@ -1,9 +1,20 @@
-//! What needs the operating system: settings from the environment, folders written whole or not at all.
+//! What needs the operating system: settings from the environment, folders written whole or not at all, and the way
+//! from the process of the cells to the kernel's relay.
+
+mod descriptors;
+mod flush;
+mod marks;
+pub(crate) mod relay;
+mod stop;
+mod tapped;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
+
+pub use descriptors::stop_on_ctrl_c;
+pub use stop::{ask_to_stop, forget_stop, stopped, stopped_error};
 
 /// True under the short preset (`AULA_SHORT=1`), in which lessons run on few rows and few steps.
 pub fn short_preset() -> bool {
@@ -26,16 +37,20 @@ pub fn capped(wanted: usize, cap: usize, what_es: &str, what_en: &str) -> usize 
     cap
 }
 
-/// What the kernel runs before the first cell: a panic then tells its message and place, without a page of backtrace.
+/// What the kernel runs before the first cell: connects to the kernel's relay where there is one; a panic then tells
+/// its message and place, without a page of backtrace.
 pub fn start_notebook() {
+    relay::connect();
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload().downcast_ref::<&str>().map(|text| text.to_string());
         let message = message.or_else(|| panic.payload().downcast_ref::<String>().cloned()).unwrap_or_default();
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        eprintln!(
-            "{}",
-            tr!("✗ El código entró en pánico: {message}\n  en {place}", "✗ The code panicked: {message}\n  at {place}")
+        let told = tr!(
+            "✗ El código entró en pánico: {message}\n  en {place}\n  → Corrige la celda y ejecútala otra vez: las variables de celdas anteriores siguen ahí.",
+            "✗ The code panicked: {message}\n  at {place}\n  → Mend the cell and run it again: the variables of earlier cells are still there."
         );
+        // All at once: it must not be mixed with what another thread writes.
+        let _ = std::io::Write::write_all(&mut io::stderr(), format!("{told}\n").as_bytes());
     }));
 }
 

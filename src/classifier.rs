@@ -1,0 +1,348 @@
+//! A classifier as a notebook holds it: it says which label a text has, or which of several.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use serde_json::{json, Value};
+
+use crate::adapter::{load_adapter, save_adapter};
+use crate::checkpoint::ModelFolder;
+use crate::dataset::{by_length, Batch, Dataset, Targets};
+use crate::error::{Error, ErrorKind, Result};
+use crate::models::{encoder_config, labels, ClassifierEncoder, CLASSIFIER};
+use crate::nn::{self, LoraConfig, Param};
+use crate::ops::{self, Wanted};
+use crate::show::{display, escape};
+use crate::tokenizer::{Tokenizer, Tokens};
+use crate::train::{evaluate, Trainable};
+
+/// What `config.json` calls a model whose texts have any number of labels.
+const SEVERAL: &str = "multi_label_classification";
+
+/// A model that puts labels on texts.
+pub struct Classifier {
+    files: ModelFolder,
+    model: ClassifierEncoder,
+    labels: Vec<String>,
+    several: bool,
+}
+
+/// What a classifier says of a text.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// The text.
+    pub text: String,
+    /// The likeliest label.
+    pub label: String,
+    /// Its probability.
+    pub score: f32,
+    /// Every label's probability, in the model's order. They add up to 1 where a text has one label; where it can have
+    /// several, each stands for itself.
+    pub scores: Vec<(String, f32)>,
+}
+
+impl Classifier {
+    /// Loads a trained classifier: a folder or a name of the Hub (`"org/name"`): bert, distilbert, roberta, xlm-roberta.
+    pub fn load(name: &str) -> Result<Self> {
+        let files = ModelFolder::open(name)?;
+        let labels = labels(&files.config);
+        let several = files.config["problem_type"].as_str() == Some(SEVERAL);
+        if files.config["problem_type"].as_str() == Some("regression") || (labels.len() < 2 && !several) {
+            return Err(Error::new(
+                ErrorKind::BadModel,
+                tr!("«{name}» da un número, no etiquetas.", "\"{name}\" gives a number, not labels."),
+            )
+            .next(tr!("Elige un clasificador.", "Choose a classifier.")));
+        }
+        let weights = files.weights()?;
+        if !weights.any(CLASSIFIER) {
+            return Err(Error::new(
+                ErrorKind::BadModel,
+                tr!("«{name}» no trae un clasificador.", "\"{name}\" holds no classifier."),
+            )
+            .next(tr!(
+                "Ponle uno nuevo para entrenarlo: Classifier::new(\"{name}\", &[\"una etiqueta\", \"otra\"])?",
+                "Put a new one on it to train: Classifier::new(\"{name}\", &[\"one label\", \"another\"])?"
+            )));
+        }
+        let model = ClassifierEncoder::new(encoder_config(&files.config)?, weights)?;
+        files.tokenizer.check_fits(model.encoder.vocab_size())?;
+        Ok(Self { files, model, labels, several })
+    }
+
+    /// A model of the same kinds with a new head for `labels`, one of which each text has. It knows nothing yet.
+    pub fn new(name: &str, labels: &[&str]) -> Result<Self> {
+        Self::with_new_head(name, labels, false)
+    }
+
+    /// As [`Classifier::new`], where a text has any number of the labels.
+    pub fn multi_label(name: &str, labels: &[&str]) -> Result<Self> {
+        Self::with_new_head(name, labels, true)
+    }
+
+    fn with_new_head(name: &str, labels: &[&str], several: bool) -> Result<Self> {
+        let known: std::collections::BTreeSet<_> = labels.iter().collect();
+        if known.len() != labels.len() || labels.len() < 2 - usize::from(several) {
+            return Err(Error::new(
+                ErrorKind::BadSetting,
+                tr!("Estas etiquetas no sirven: {labels:?}.", "These labels do not work: {labels:?}."),
+            )
+            .next(tr!("Da dos o más, todas distintas.", "Give two or more, each different.")));
+        }
+        let mut files = ModelFolder::open(name)?;
+        let config = &mut files.config;
+        config["id2label"] = labels.iter().enumerate().map(|(i, label)| (i.to_string(), json!(label))).collect();
+        config["label2id"] = labels.iter().enumerate().map(|(i, label)| (label.to_string(), json!(i))).collect();
+        config["problem_type"] = json!(if several { SEVERAL } else { "single_label_classification" });
+        if let Some(Value::String(class)) = config["architectures"].get_mut(0) {
+            // BertForMaskedLM, BertModel: what is before says the family.
+            let family = class.split("For").next().unwrap_or_default().trim_end_matches("Model");
+            *class = format!("{family}ForSequenceClassification");
+        }
+        let model = ClassifierEncoder::with_new_head(encoder_config(config)?, files.weights()?, 42)?;
+        files.tokenizer.check_fits(model.encoder.vocab_size())?;
+        Ok(Self { files, model, labels: labels.iter().map(ToString::to_string).collect(), several })
+    }
+
+    /// The labels, in the model's order.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// Texts with a label each as data for training or measuring, at most `max_tokens` tokens a text.
+    pub fn dataset(&self, texts: &[String], labels: &[String], max_tokens: usize) -> Result<Dataset> {
+        let one = |label: &String| std::slice::from_ref(label).to_vec();
+        self.multi_label_dataset(texts, &labels.iter().map(one).collect::<Vec<_>>(), max_tokens)
+    }
+
+    /// As [`Classifier::dataset`], with any number of labels a text.
+    pub fn multi_label_dataset(&self, texts: &[String], labels: &[Vec<String>], max_tokens: usize) -> Result<Dataset> {
+        if texts.len() != labels.len() {
+            let (texts, labels) = (texts.len(), labels.len());
+            return Err(Error::new(
+                ErrorKind::BadData,
+                tr!("Hay {texts} textos y {labels} etiquetas.", "There are {texts} texts and {labels} labels."),
+            )
+            .next(tr!("Tiene que haber una por texto.", "There must be one for each text.")));
+        }
+        let targets = labels.iter().enumerate().map(|(row, labels)| self.target(row, labels)).collect::<Result<_>>()?;
+        let max_tokens = max_tokens.min(self.max_tokens());
+        Dataset::for_encoder(texts, self.tokenizer(), max_tokens, Targets::Labels(targets))
+    }
+
+    /// The labels of a text as numbers: its class, or a 0 or 1 for each label.
+    fn target(&self, row: usize, labels: &[String]) -> Result<Vec<u32>> {
+        let place = |label: &String| {
+            self.labels.iter().position(|known| known == label).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::BadData,
+                    tr!(
+                        "La fila {} tiene una etiqueta que el modelo no conoce: {label:?}.",
+                        "Row {} has a label that the model does not know: {label:?}.",
+                        row + 1
+                    ),
+                )
+                .next(tr!("Las que conoce: {}.", "Those it knows: {}.", self.labels.join(", ")))
+            })
+        };
+        let places: Vec<usize> = labels.iter().map(place).collect::<Result<_>>()?;
+        match (self.several, places.as_slice()) {
+            (true, places) => Ok((0..self.labels.len()).map(|i| u32::from(places.contains(&i))).collect()),
+            (false, [place]) => Ok(vec![*place as u32]),
+            (false, places) => {
+                let (row, count) = (row + 1, places.len());
+                Err(Error::new(
+                    ErrorKind::BadData,
+                    tr!(
+                        "La fila {row} tiene {count} etiquetas; este modelo pone una por texto.",
+                        "Row {row} has {count} labels; this model puts one on each text."
+                    ),
+                )
+                .next(tr!("Usa Classifier::multi_label.", "Use Classifier::multi_label.")))
+            }
+        }
+    }
+
+    /// What the model says of a text.
+    pub fn predict(&self, text: &str) -> Result<Prediction> {
+        let mut all = self.predict_all(&[text.to_string()])?;
+        all.pop().ok_or_else(|| Error::new(ErrorKind::Engine, "no prediction"))
+    }
+
+    /// What the model says of each text, in their order; a text longer than the model reads is cut.
+    pub fn predict_all(&self, texts: &[String]) -> Result<Vec<Prediction>> {
+        let encoded = self.tokenizer().encode_within(texts, self.max_tokens())?;
+        let ids: Vec<Vec<u32>> = encoded.into_iter().map(|(ids, _)| ids).collect();
+        let shares = by_length(&ids, |batch| self.shares(batch))?;
+        Ok(texts.iter().zip(shares).map(|(text, shares)| self.prediction(text, &shares)).collect())
+    }
+
+    fn prediction(&self, text: &str, shares: &[f32]) -> Prediction {
+        let best = (0..shares.len()).max_by(|a, b| shares[*a].total_cmp(&shares[*b])).unwrap_or(0);
+        Prediction {
+            text: text.to_string(),
+            label: self.labels[best].clone(),
+            score: shares[best],
+            scores: self.labels.iter().cloned().zip(shares.iter().copied()).collect(),
+        }
+    }
+
+    /// Each label's probability for each text of a batch.
+    fn shares(&self, batch: &Batch) -> Result<Vec<Vec<f32>>> {
+        let logits = self.logits(batch)?;
+        let shares = match self.several {
+            true => candle_nn::ops::sigmoid(&logits)?,
+            false => candle_nn::ops::softmax(&logits, 1)?,
+        };
+        Ok(shares.to_vec2()?)
+    }
+
+    /// The logits (texts, labels) of a batch.
+    pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
+        let pooled = self.model.pooled(&batch.pass(false)?)?.detach();
+        Ok(self.model.out.forward(&pooled, (batch.lengths.len(), self.labels.len()))?.detach())
+    }
+
+    /// The share of labels that the model gets right: of texts, or of all pairs of text and label where there are several.
+    pub fn accuracy(&self, data: &Dataset) -> Result<f64> {
+        let (mut right, mut all) = (0usize, 0usize);
+        for rows in data.in_order(32) {
+            let batch = data.batch(&rows)?;
+            let width = batch.labels.len() / rows.len();
+            for (shares, labels) in self.shares(&batch)?.iter().zip(batch.labels.chunks(width)) {
+                let best = (0..shares.len()).max_by(|a, b| shares[*a].total_cmp(&shares[*b])).unwrap_or(0);
+                right += match self.several {
+                    true => {
+                        shares.iter().zip(labels).filter(|(share, label)| (**share > 0.5) == (**label == 1)).count()
+                    }
+                    false => usize::from(labels == [best as u32]),
+                };
+                all += width;
+            }
+        }
+        Ok(right as f64 / all.max(1) as f64)
+    }
+
+    /// Mean loss on some data.
+    pub fn loss_on(&self, data: &Dataset) -> Result<f64> {
+        Ok(evaluate(self, data)?.loss)
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.files.tokenizer
+    }
+
+    /// How the model's tokenizer cuts a text.
+    pub fn tokens(&self, text: &str) -> Result<Tokens> {
+        self.tokenizer().tokens(text)
+    }
+
+    /// The longest text it can read, in tokens.
+    pub fn max_tokens(&self) -> usize {
+        self.model.encoder.max_tokens()
+    }
+
+    /// Freezes the encoder and puts small trainable matrices on it; the head is trained in full. Run again, it starts
+    /// them anew.
+    pub fn add_lora(&mut self, config: &LoraConfig) -> Result<()> {
+        nn::add_lora(&mut self.model, config, CLASSIFIER)
+    }
+
+    /// Adds the adapters into the weights and takes them off; everything can be trained again.
+    pub fn merge_lora(&mut self) -> Result<()> {
+        nn::merge_lora(&mut self.model)
+    }
+
+    /// Saves what was trained beside the model, as peft does: a small folder, to put on the same model with
+    /// `load_adapter`.
+    pub fn save_adapter(&self, path: &str) -> Result<()> {
+        save_adapter(&self.model, Some("SEQ_CLS"), path)
+    }
+
+    /// Puts an adapter on the model that `save_adapter` or peft wrote; one that was on it is taken off.
+    pub fn load_adapter(&mut self, path: &str) -> Result<()> {
+        load_adapter(&mut self.model, path)
+    }
+
+    /// How many numbers are trainable, and how many there are.
+    pub fn count_parameters(&self) -> (usize, usize) {
+        nn::count_parameters(&self.model)
+    }
+
+    /// The weights by name, with the adapters added in: what a saved model holds.
+    pub fn merged_weights(&self) -> Result<BTreeMap<String, Tensor>> {
+        nn::merged_weights(&self.model)
+    }
+
+    /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
+    pub fn save(&self, path: &str) -> Result<()> {
+        self.files.save(path, &self.merged_weights()?)
+    }
+
+    /// Shows what it is.
+    pub fn evcxr_display(&self) {
+        println!("{self}");
+    }
+}
+
+impl Trainable for Classifier {
+    fn learns_labels(&self) -> bool {
+        true
+    }
+
+    fn params(&self) -> Vec<&Param> {
+        nn::Module::params(&self.model)
+    }
+
+    fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
+        let pooled = self.model.pooled(&batch.pass(training)?)?; // (texts, hidden)
+        let pooled = if training { pooled } else { pooled.detach() };
+        let out = &self.model.out;
+        if self.several {
+            let shape = (batch.lengths.len(), self.labels.len());
+            return several_loss(&out.forward(&pooled, shape)?, &batch.labels);
+        }
+        let bias = out.bias.as_ref().map(Param::value);
+        let bias = bias.ok_or_else(|| Error::new(ErrorKind::Engine, "a classifier without bias"))?;
+        let wanted = Wanted { hidden: training, weight: training && out.weight.trainable };
+        Ok(ops::linear_bias_cross_entropy(&pooled, &out.weight.value(), &bias, &batch.labels, wanted)?)
+    }
+}
+
+/// Mean binary cross-entropy of `logits` (texts, labels) against 0 or 1 for each: `max(x, 0) - x y + ln(1 + e^-|x|)`.
+fn several_loss(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
+    let labels: Vec<f32> = labels.iter().map(|label| *label as f32).collect();
+    let labels = Tensor::from_vec(labels, logits.shape(), &Device::Cpu)?;
+    let soft = ((logits.abs()?.neg()?.exp()? + 1.0)?).log()?;
+    Ok(((logits.relu()? - (logits * labels)?)? + soft)?.mean_all()?)
+}
+
+impl std::fmt::Display for Classifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = self.files.config["model_type"].as_str().unwrap_or("?");
+        let ((trainable, all), labels, limit) = (self.count_parameters(), self.labels.join(", "), self.max_tokens());
+        write!(
+            f,
+            "{}",
+            tr!(
+                "Clasificador ({kind}): {labels}; {all} números, {trainable} entrenables; lee hasta {limit} tokens",
+                "Classifier ({kind}): {labels}; {all} numbers, {trainable} trainable; reads up to {limit} tokens"
+            )
+        )
+    }
+}
+
+impl Prediction {
+    /// Shows the text, the label and how sure the model is.
+    pub fn evcxr_display(&self) {
+        let (text, label, share) = (escape(&self.text), escape(&self.label), 100.0 * self.score);
+        display(&format!("<p>{text} → <b>{label}</b> ({share:.1} %)</p>"), &self.to_string());
+    }
+}
+
+impl std::fmt::Display for Prediction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} → {} ({:.1} %)", self.text, self.label, 100.0 * self.score)
+    }
+}

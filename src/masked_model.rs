@@ -1,0 +1,247 @@
+//! A masked language model as a notebook holds it: it guesses hidden words from what is on both sides of them.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+
+use crate::adapter::{load_adapter, save_adapter};
+use crate::checkpoint::ModelFolder;
+use crate::dataset::{Batch, Dataset, Masking, Targets};
+use crate::error::{Error, ErrorKind, Result};
+use crate::generate::likeliest;
+use crate::models::{encoder_config, MaskedEncoder};
+use crate::nn::{self, LoraConfig, Param, Pass};
+use crate::ops::{self, Wanted, IGNORE};
+use crate::show::{display, escape};
+use crate::tokenizer::{Tokenizer, Tokens};
+use crate::train::{evaluate, Score, Trainable};
+
+/// How people write the hidden word, whatever the model calls it.
+const MASKS: [&str; 2] = ["[MASK]", "<mask>"];
+
+/// A model that fills gaps.
+pub struct MaskedModel {
+    files: ModelFolder,
+    model: MaskedEncoder,
+    /// The model's own name of a hidden token, and its id.
+    mask: (String, u32),
+}
+
+/// One way to fill a gap.
+#[derive(Clone, Debug)]
+pub struct Filling {
+    /// What would stand there.
+    pub token: String,
+    /// Its id.
+    pub id: u32,
+    /// How likely it is, among all tokens.
+    pub probability: f32,
+    /// The whole text with it.
+    pub text: String,
+}
+
+/// The likeliest ways to fill a gap, likeliest first.
+#[derive(Clone, Debug)]
+pub struct Fillings {
+    /// The ways.
+    pub options: Vec<Filling>,
+}
+
+impl MaskedModel {
+    /// Loads a folder or a name of the Hub (`"org/name"`): bert, distilbert, roberta or xlm-roberta.
+    pub fn load(name: &str) -> Result<Self> {
+        let files = ModelFolder::open(name)?;
+        let model = MaskedEncoder::new(encoder_config(&files.config)?, files.weights()?)?;
+        files.tokenizer.check_fits(model.encoder.vocab_size())?;
+        let known = |name: &&str| Some((name.to_string(), files.tokenizer.id(name)?));
+        let Some(mask) = MASKS.iter().find_map(known) else {
+            return Err(Error::new(
+                ErrorKind::BadModel,
+                tr!(
+                    "El tokenizador no tiene un token que tape palabras ([MASK] o <mask>).",
+                    "The tokenizer has no token that hides words ([MASK] or <mask>)."
+                ),
+            )
+            .next(tr!("Elige un modelo de tipo BERT.", "Choose a model of BERT's kind.")));
+        };
+        Ok(Self { files, model, mask })
+    }
+
+    /// The `count` likeliest words for the gap in `text`, which is written `[MASK]` or `<mask>`.
+    pub fn fill(&self, text: &str, count: usize) -> Result<Fillings> {
+        let (name, mask) = (&self.mask.0, self.mask.1);
+        let text = MASKS.iter().fold(text.to_string(), |text, known| text.replace(known, name));
+        let ids = self.tokenizer().encode(&text)?;
+        let gaps: Vec<usize> = (0..ids.len()).filter(|i| ids[*i] == mask).collect();
+        let limit = self.max_tokens();
+        if gaps.len() != 1 || ids.len() > limit {
+            let (gaps, tokens) = (gaps.len(), ids.len());
+            return Err(Error::new(
+                ErrorKind::BadData,
+                tr!(
+                    "El texto tiene {gaps} huecos y {tokens} tokens; hace falta un hueco, y el modelo lee hasta {limit} tokens.",
+                    "The text has {gaps} gaps and {tokens} tokens; it needs one gap, and the model reads up to {limit} tokens."
+                ),
+            )
+            .next(tr!(
+                "Escribe el hueco así: \"Buenos [MASK]\".",
+                "Write the gap like this: \"Good [MASK]\"."
+            )));
+        }
+        let states = self.model.encoder.hidden(&Pass::text(&ids))?.narrow(1, gaps[0], 1)?.contiguous()?;
+        let logits = self.logits_of_states(&states)?.flatten_all()?;
+        let option = |(id, probability): (u32, f32)| {
+            let token = self.tokenizer().decode(&[id])?.trim().to_string();
+            Ok(Filling { text: text.replacen(name, &token, 1), token, id, probability })
+        };
+        Ok(Fillings { options: likeliest(&logits, count)?.into_iter().map(option).collect::<Result<_>>()? })
+    }
+
+    /// Texts as data for training or measuring, at most `max_tokens` tokens each: 15 % of their tokens are to be guessed.
+    ///
+    /// Training hides others each time it comes by; measuring hides the same ones always.
+    pub fn dataset(&self, texts: &[String], max_tokens: usize) -> Result<Dataset> {
+        let special = self.tokenizer().special_ids();
+        let vocab_size = self.model.encoder.vocab_size();
+        let masking = Masking { rate: 0.15, mask: self.mask.1, vocab_size, special };
+        Dataset::for_encoder(texts, self.tokenizer(), max_tokens.min(self.max_tokens()), Targets::Hidden(masking))
+    }
+
+    /// The logits (texts, time, vocabulary) of a batch; at padding they mean nothing.
+    pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
+        self.logits_of_states(&self.model.encoder.hidden(&batch.pass(false)?)?)
+    }
+
+    /// Shapes: states (texts, time, hidden), result (texts, time, vocabulary).
+    fn logits_of_states(&self, states: &Tensor) -> Result<Tensor> {
+        let (texts, time, d) = states.dims3()?;
+        let (weight, bias) = self.model.decoder();
+        let states = self.model.transformed(&states.detach().reshape((texts * time, d))?)?.detach();
+        let logits = ops::linear(&states, &weight.value().detach(), false)?.broadcast_add(&bias.value().detach())?;
+        Ok(logits.reshape((texts, time, ()))?.detach())
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.files.tokenizer
+    }
+
+    /// How the model's tokenizer cuts a text.
+    pub fn tokens(&self, text: &str) -> Result<Tokens> {
+        self.tokenizer().tokens(text)
+    }
+
+    /// The longest text it can read, in tokens.
+    pub fn max_tokens(&self) -> usize {
+        self.model.encoder.max_tokens()
+    }
+
+    /// Loss and perplexity on the hidden tokens of some data.
+    pub fn evaluate(&self, data: &Dataset) -> Result<Score> {
+        evaluate(self, data)
+    }
+
+    /// Freezes the model and puts small trainable matrices on its linear layers. Run again, it starts them anew.
+    pub fn add_lora(&mut self, config: &LoraConfig) -> Result<()> {
+        nn::add_lora(&mut self.model, config, &[])
+    }
+
+    /// Adds the adapters into the weights and takes them off; everything can be trained again.
+    pub fn merge_lora(&mut self) -> Result<()> {
+        nn::merge_lora(&mut self.model)
+    }
+
+    /// Saves what was trained beside the model, as peft does: a small folder, to put on the same model with
+    /// `load_adapter`.
+    pub fn save_adapter(&self, path: &str) -> Result<()> {
+        save_adapter(&self.model, None, path)
+    }
+
+    /// Puts an adapter on the model that `save_adapter` or peft wrote; one that was on it is taken off.
+    pub fn load_adapter(&mut self, path: &str) -> Result<()> {
+        load_adapter(&mut self.model, path)
+    }
+
+    /// How many numbers are trainable, and how many there are.
+    pub fn count_parameters(&self) -> (usize, usize) {
+        nn::count_parameters(&self.model)
+    }
+
+    /// The weights by name, with the adapters added in: what a saved model holds.
+    pub fn merged_weights(&self) -> Result<BTreeMap<String, Tensor>> {
+        nn::merged_weights(&self.model)
+    }
+
+    /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
+    pub fn save(&self, path: &str) -> Result<()> {
+        self.files.save(path, &self.merged_weights()?)
+    }
+
+    /// Shows what it is.
+    pub fn evcxr_display(&self) {
+        println!("{self}");
+    }
+}
+
+impl Trainable for MaskedModel {
+    fn params(&self) -> Vec<&Param> {
+        nn::Module::params(&self.model)
+    }
+
+    fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
+        let states = self.model.encoder.hidden(&batch.pass(training)?)?.flatten(0, 1)?; // (texts * time, hidden)
+        let mut places: Vec<u32> =
+            (0..batch.labels.len() as u32).filter(|i| batch.labels[*i as usize] != IGNORE).collect();
+        if places.is_empty() {
+            places.push(0); // its label is not counted: the loss is 0
+        }
+        let labels: Vec<u32> = places.iter().map(|i| batch.labels[*i as usize]).collect();
+        // Only what is to be guessed goes through the head: a seventh of the positions.
+        let states = states.index_select(&Tensor::new(places, &Device::Cpu)?, 0)?; // (places, hidden)
+        let states = self.model.transformed(&states)?;
+        let states = if training { states } else { states.detach() };
+        let (weight, bias) = self.model.decoder();
+        let wanted = Wanted { hidden: training, weight: training && weight.trainable };
+        Ok(ops::linear_bias_cross_entropy(&states, &weight.value(), &bias.value(), &labels, wanted)?)
+    }
+}
+
+impl std::fmt::Display for MaskedModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = self.files.config["model_type"].as_str().unwrap_or("?");
+        let ((trainable, all), limit) = (self.count_parameters(), self.max_tokens());
+        write!(
+            f,
+            "{}",
+            tr!(
+                "Modelo que llena huecos ({kind}): {all} números, {trainable} entrenables; lee hasta {limit} tokens",
+                "Model that fills gaps ({kind}): {all} numbers, {trainable} trainable; reads up to {limit} tokens"
+            )
+        )
+    }
+}
+
+impl Fillings {
+    /// Shows the texts, likeliest first.
+    pub fn evcxr_display(&self) {
+        let row = |option: &Filling| {
+            let share = 100.0 * option.probability;
+            let (token, text) = (escape(&option.token), escape(&option.text));
+            format!(
+                "<tr><td style=\"text-align:left\"><b>{token}</b></td><td>{share:.1} %</td>\
+                 <td style=\"text-align:left\">{text}</td></tr>"
+            )
+        };
+        let rows: String = self.options.iter().map(row).collect();
+        display(&format!("<table><tbody>{rows}</tbody></table>"), &self.to_string());
+    }
+}
+
+impl std::fmt::Display for Fillings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for option in &self.options {
+            writeln!(f, "{:5.1} %  {}", 100.0 * option.probability, option.text)?;
+        }
+        Ok(())
+    }
+}

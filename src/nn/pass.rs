@@ -1,0 +1,66 @@
+//! One forward pass: which texts, how long each is, and whether dropout is at work.
+
+use std::cell::Cell;
+
+use candle_core::Tensor;
+
+use crate::ops::{self, Dropout};
+
+/// What every part of a model may need to know while it computes.
+pub struct Pass {
+    /// Token ids, text after text, each padded to `time`.
+    pub ids: Vec<u32>,
+    /// The real length of each text; padding to the right of it moves no result.
+    pub lengths: Vec<usize>,
+    /// Positions of each text, padding included.
+    pub time: usize,
+    /// A seed for each text while training; none: dropout does nothing.
+    seeds: Option<Vec<u64>>,
+    /// How many dropouts have been at work in this pass: each draws numbers of its own.
+    site: Cell<u64>,
+}
+
+impl Pass {
+    /// A pass over `ids` (texts, time) without dropout.
+    pub fn new(ids: &Tensor, lengths: &[usize]) -> candle_core::Result<Self> {
+        let (_, time) = ids.dims2()?;
+        let ids = ids.flatten_all()?.to_vec1()?;
+        Ok(Self { ids, lengths: lengths.to_vec(), time, seeds: None, site: Cell::new(0) })
+    }
+
+    /// A pass over one text without dropout.
+    pub fn text(ids: &[u32]) -> Self {
+        Self { ids: ids.to_vec(), lengths: vec![ids.len()], time: ids.len(), seeds: None, site: Cell::new(0) }
+    }
+
+    /// The pass with dropout, by a seed for each text.
+    pub fn training(self, seeds: &[u64]) -> Self {
+        Self { seeds: Some(seeds.to_vec()), ..self }
+    }
+
+    /// True while training.
+    pub fn is_training(&self) -> bool {
+        self.seeds.is_some()
+    }
+
+    /// How many texts.
+    pub fn texts(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// A dropout of `rate` for the next place in the model; none outside training or at rate 0.
+    pub fn next_dropout(&self, rate: f64) -> Option<Dropout> {
+        let seeds = self.seeds.as_ref().filter(|_| rate > 0.0)?;
+        let site = self.site.get();
+        self.site.set(site + 1);
+        Some(Dropout::new(rate, seeds.iter().map(|seed| ops::mix(*seed, site)).collect()))
+    }
+
+    /// `x` (texts, time, d) with a share `rate` left out while training, as it is otherwise.
+    pub fn dropout(&self, x: Tensor, rate: f64) -> candle_core::Result<Tensor> {
+        match self.next_dropout(rate) {
+            Some(dropout) => ops::dropout(&x, &dropout),
+            None => Ok(x),
+        }
+    }
+}
