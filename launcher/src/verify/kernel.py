@@ -46,6 +46,18 @@ fn wait_for_stop() -> String {
 """
 
 
+# A training that takes minutes, in two cells.
+TRAINING = """
+let folder = std::env::var("AULA_HOME")? + "/data/en/diary.csv";
+let texts = Table::read(&folder)?.texts("text")?;
+let mut model = LanguageModel::load("cuentos")?;
+let (train, valid) = model.dataset(&texts, 64)?.split(0.9, 42)?;
+model.add_lora(&LoraConfig { rank: 8, ..Default::default() })?;
+let config = TrainConfig { epochs: 500, learning_rate: 2e-3, batch_size: 8, ..Default::default() };
+"""
+TRAIN = "let history = fine_tune(&mut model, &train, &valid, &config)?;"
+
+
 def start(**options):
     manager, client = start_new_kernel(
         kernel_name="aula", startup_timeout=600, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options
@@ -373,6 +385,16 @@ class Stops(OneKernel):
         self.assertLess(seconds, 2)
         self.assertEqual(self.good("(kept, said.len() > 0)").value(), "(11, true)")
 
+    def test_training_ends_at_the_next_step_with_what_it_has(self):
+        self.good(TRAINING)
+        result, seconds = self.interrupt_after(TRAIN, 8)
+        self.assertEqual(result.reply["status"], "ok", result.traceback())
+        self.assertGreater(result.kinds().count("update_display_data"), 4)
+        print(f"    {seconds:.1f} s after the press")
+        self.assertLess(seconds, 5)
+        result = self.good("model.perplexity(&valid)? > 1.0 && history.steps.len() > 1")
+        self.assertEqual(result.value(), "true")
+
     def test_a_second_press_interrupts_and_says_what_is_lost(self):
         self.good("let gone = 11;")
         msg_id = self.client.execute("loop { std::thread::sleep(std::time::Duration::from_millis(50)); }")
@@ -423,9 +445,12 @@ class Stops(OneKernel):
             let mut input = std::mem::ManuallyDrop::new(unsafe {
                 <std::fs::File as std::os::fd::FromRawFd>::from_raw_fd(0)
             });
-            let mut buffer = [0; 100];
-            let count = input.read(&mut buffer).unwrap();
-            String::from_utf8_lossy(&buffer[..count]).trim().to_string()
+            let mut line = Vec::new();
+            let mut byte = [0];
+            while input.read(&mut byte).unwrap() == 1 && byte[0] != b'\\n' {
+                line.push(byte[0]);
+            }
+            String::from_utf8_lossy(&line).to_string()
         }
         """
 
@@ -594,11 +619,11 @@ class Lives(unittest.TestCase):
             client.stop_channels()
             manager.shutdown_kernel(now=True)
 
-    def running(self):
+    def running(self, before="1", code="loop { std::thread::sleep(std::time::Duration::from_millis(10)); }"):
         """A kernel in the middle of a cell: its processes and its folder."""
         manager, client = start()
-        run(client, "1")
-        client.execute("loop { std::thread::sleep(std::time::Duration::from_millis(10)); }")
+        run(client, before)
+        client.execute(code)
         time.sleep(2)
         pids = below(manager.provisioner.pid)
         self.assertGreaterEqual(len(pids), 4)
@@ -623,8 +648,8 @@ class Lives(unittest.TestCase):
         client.stop_channels()
         manager.shutdown_kernel(now=True)
 
-    def test_a_restart_in_the_middle_of_a_cell(self):
-        manager, client, pids, folder = self.running()
+    def test_a_restart_in_the_middle_of_training(self):
+        manager, client, pids, folder = self.running(TRAINING, TRAIN)
         manager.restart_kernel(now=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         client.wait_for_ready(timeout=60)
         self.assertEqual(wait_gone(pids), [])
