@@ -10,7 +10,9 @@ use hf_hub::api::sync::{ApiBuilder, ApiRepo};
 use hf_hub::Cache;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, RecvTimeoutError, Sender};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a download may stand still.
@@ -101,17 +103,19 @@ enum Event {
 /// Downloads what is not yet in the cache of the model `name`, and gives its folder.
 pub(super) fn download(name: &str, places: &Places) -> Result<PathBuf> {
     let (sender, receiver) = channel();
-    let (model, settings) = (name.to_string(), places.clone());
+    let (model, settings, given_up) = (name.to_string(), places.clone(), Arc::new(AtomicBool::new(false)));
+    let report = Report { sender, given_up: given_up.clone() };
     // hf-hub waits for ever and may panic: in a thread of its own it can do neither to the reader's variables.
     std::thread::spawn(move || {
-        let done = fetch(&model, &settings, &sender);
-        sender.send(Event::Done(done))
+        let done = fetch(&model, &settings, &report);
+        report.send(Event::Done(done));
     });
     let mut progress: Option<Progress> = None;
     let (mut before, mut now, mut file) = (0, 0, String::new());
     let mut heard = Instant::now();
     loop {
         if stopped() {
+            given_up.store(true, Ordering::Relaxed);
             return Err(stopped_error(
                 tr!("La descarga de «{name}» está parada.", "The download of \"{name}\" is stopped."),
                 tr!(
@@ -164,22 +168,28 @@ fn megabytes(bytes: u64) -> usize {
     bytes.div_ceil(1_000_000) as usize
 }
 
-struct Report<'a>(&'a Sender<Event>);
+/// The way back from the thread that downloads.
+#[derive(Clone)]
+struct Report {
+    sender: Sender<Event>,
+    /// The reader stopped the download.
+    given_up: Arc<AtomicBool>,
+}
 
-impl Report<'_> {
+impl Report {
     /// Nobody listens any more once the reader was told that the download stands still; it may go on for the next time.
     fn send(&self, event: Event) {
-        let _ = self.0.send(event);
+        let _ = self.sender.send(event);
     }
 }
 
-impl hf_hub::api::Progress for Report<'_> {
+impl hf_hub::api::Progress for Report {
     fn init(&mut self, _size: usize, file: &str) {
         self.send(Event::File(file.to_string()));
     }
 
     fn update(&mut self, size: usize) {
-        if stopped() {
+        if self.given_up.load(Ordering::Relaxed) {
             // The only way out of hf-hub's loop; without a panic's message. What came stays, and the file is let go.
             std::panic::resume_unwind(Box::new("stopped"));
         }
@@ -189,7 +199,7 @@ impl hf_hub::api::Progress for Report<'_> {
     fn finish(&mut self) {}
 }
 
-fn fetch(name: &str, places: &Places, sender: &Sender<Event>) -> Result<PathBuf> {
+fn fetch(name: &str, places: &Places, report: &Report) -> Result<PathBuf> {
     let api = ApiBuilder::from_cache(Cache::new(places.cache.clone()))
         .with_endpoint(places.endpoint.trim_end_matches('/').to_string())
         .with_token(places.token.clone())
@@ -213,10 +223,9 @@ fn fetch(name: &str, places: &Places, sender: &Sender<Event>) -> Result<PathBuf>
     let in_cache = |file: &str| Cache::new(places.cache.clone()).model(name.to_string()).get(file).is_some();
     let missing: Vec<&(String, u64)> =
         files.iter().filter(|(file, _)| wanted.contains(&file.as_str()) && !in_cache(file)).collect();
-    let report = Report(sender);
     report.send(Event::Plan(missing.iter().map(|(_, bytes)| bytes).sum()));
     for (file, _) in missing {
-        repo.download_with_progress(file, Report(sender)).map_err(|error| refused(name, places, &error.to_string()))?;
+        repo.download_with_progress(file, report.clone()).map_err(|error| refused(name, places, &error.to_string()))?;
     }
     places.cached_folder(name).ok_or_else(|| {
         let cache = places.cache.display();
