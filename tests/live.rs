@@ -331,6 +331,28 @@ fn measuring_and_cutting_into_tokens_stop_too() {
 }
 
 #[test]
+fn a_download_stops_and_goes_on_where_it_stopped() {
+    let mut cell = Cell::start("download");
+    let coming =
+        |note: &Value| note["data"]["text/plain"].as_str().unwrap_or_default().contains("Downloading org/slow");
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        cell.wait_for(coming);
+        cell.ask("stop");
+        let begin = Instant::now();
+        cell.until_complete();
+        assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+        let said = text(&cell.notes_now(), "stdout");
+        assert!(said.contains("✗ The download of \"org/slow\" is stopped.") && said.contains("it goes on"), "{said}");
+        asked.push(said.split_once("asked ").unwrap().1.trim_end_matches(['-', '\n']).parse::<usize>().unwrap());
+        cell.ask("cell");
+        cell.tell("next cell");
+    }
+    assert!(asked[0] == 0 && asked[1] > 0, "asked from byte {asked:?}");
+    cell.end();
+}
+
+#[test]
 fn a_failure_is_noted_once_with_its_story_and_not_printed_as_well() {
     let mut cell = Cell::start("failures");
     let failure = |cell: &mut Cell| {

@@ -1,6 +1,6 @@
 //! The process of the cells, as `live.rs` plays it: each scenario prints what a cell would, evcxr's marks included.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::time::{Duration, Instant};
 
 use aula::dataset::Dataset;
@@ -36,6 +36,7 @@ fn child() {
         "write" => write(),
         "measure" => measure(),
         "failures" => failures(),
+        "download" => download(),
         "exit" | "abort" => last_words(&scenario),
         "alone" => alone(),
         other => panic!("no scenario {other}"),
@@ -228,6 +229,68 @@ fn failures() {
     complete();
     eprintln!("✗ not a failure");
     let _ = std::panic::catch_unwind(|| panic!("caught one"));
+    complete();
+}
+
+/// A Hub on loopback whose model comes byte by byte; tells how many connections asked for the weights, and from where.
+fn slow_hub() -> (String, std::sync::mpsc::Receiver<String>) {
+    const SIZE: usize = 1_000_000;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let answer = move |mut stream: std::net::TcpStream| -> std::io::Result<()> {
+        let lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
+        let request: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        let listing = r#"{"sha": "c0ffee", "siblings": [{"rfilename": "model.safetensors", "size": 1000000}]}"#;
+        if request[0].contains("/api/models/") {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", listing.len());
+            return stream.write_all((head + listing).as_bytes());
+        }
+        let range = request.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(String::from));
+        let range = range.unwrap_or_default();
+        let from: usize = range.split('-').next().and_then(|from| from.parse().ok()).unwrap_or(0);
+        let to = if range.ends_with("-0") { 1 } else { SIZE };
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\ncontent-length: {}\r\nconnection: close\r\netag: \"e\"\r\n\
+             x-repo-commit: c0ffee\r\ncontent-range: bytes {from}-{}/{SIZE}\r\n\r\n",
+            to - from,
+            to - 1
+        );
+        stream.write_all(head.as_bytes())?;
+        if to == SIZE {
+            let _ = sender.send(range);
+        }
+        for _ in from..to {
+            stream.write_all(b"x")?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = answer.clone();
+            std::thread::spawn(move || answer(stream));
+        }
+    });
+    (endpoint, receiver)
+}
+
+fn download() {
+    let (endpoint, asked) = slow_hub();
+    let home = tempfile::tempdir().unwrap();
+    std::env::set_var("HF_ENDPOINT", &endpoint);
+    std::env::set_var("HF_HUB_CACHE", home.path());
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        std::env::remove_var(name);
+    }
+    println!("{}", aula::hub::model_files("org/slow").unwrap_err());
+    println!("asked {}", asked.recv().unwrap());
+    complete();
+    while stopped() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    println!("{}", aula::hub::model_files("org/slow").unwrap_err());
+    println!("asked {}", asked.recv().unwrap());
     complete();
 }
 
