@@ -169,7 +169,8 @@ impl Progress {
     fn show(&mut self, elapsed: Duration, below: &Html, running: bool) {
         let content = match &self.view {
             View::Live(_) => self.html(elapsed, below, running),
-            View::Terminal(_) => Html::new("", &self.parts(elapsed, running)),
+            // The time first: a narrow terminal cuts the end.
+            View::Terminal(_) => Html::new("", &format!("{}  {}", self.time(elapsed, running), self.note)),
             View::Lines => Html::new("", &self.line(elapsed, running)),
         };
         match &mut self.view {
@@ -239,18 +240,22 @@ impl Progress {
         format!("{line}  {}", self.parts(elapsed, running))
     }
 
-    /// The note, the time that passed and the time that is left.
+    /// The note and the time.
     fn parts(&self, elapsed: Duration, running: bool) -> String {
-        let mut parts = match self.note.is_empty() {
-            true => String::new(),
-            false => format!("{}  ", self.note),
-        };
-        parts += &format!("· {}", duration(elapsed.as_secs_f64()));
-        if let Some(left) = self.left(elapsed).filter(|_| running) {
-            let left = duration(left);
-            parts += &tr!(", faltan {left}", ", {left} left");
+        let time = self.time(elapsed, running);
+        match self.note.is_empty() {
+            true => format!("· {time}"),
+            false => format!("{}  · {time}", self.note),
         }
-        parts
+    }
+
+    /// The time that passed and the time that is left.
+    fn time(&self, elapsed: Duration, running: bool) -> String {
+        let time = duration(elapsed.as_secs_f64());
+        match self.left(elapsed).filter(|_| running).map(duration) {
+            Some(left) => time + &tr!(", faltan {left}", ", {left} left"),
+            None => time,
+        }
     }
 
     /// Seconds that are left at the speed so far.
@@ -274,7 +279,7 @@ impl Drop for Progress {
 fn new_bar(total: usize) -> ProgressBar {
     let template = match total {
         0 => "{spinner} {prefix}  {wide_msg}",
-        _ => "{prefix} [{bar:24}] {pos}/{len}  {wide_msg}",
+        _ => "{prefix} [{bar:16}] {pos}/{len}  {wide_msg}",
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total as u64).with_style(style.progress_chars("█▌ "))
