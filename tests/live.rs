@@ -272,12 +272,14 @@ fn a_stop_ends_training_at_the_next_step_and_keeps_the_weights() {
     let moving = |note: &Value, least: usize| {
         let html = note["data"]["text/html"].as_str().unwrap_or_default().to_string();
         let value = html.split_once("value=\"").and_then(|(_, rest)| rest.split_once('"')).map(|(value, _)| value);
-        html.contains("<img") && value.is_some_and(|value| value.parse::<usize>().unwrap() >= least)
+        // Now and then the bar tells of the measuring instead of the step.
+        html.contains("<img")
+            && html.contains("tokens/s")
+            && value.is_some_and(|value| value.parse::<usize>().unwrap() >= least)
     };
     let first = cell.wait_for(|note| moving(note, 1));
     let later = cell.wait_for(|note| moving(note, 30));
     assert_ne!(first["data"], later["data"], "the curve grows");
-    assert!(later["data"]["text/html"].as_str().unwrap().contains("tokens/s"));
     let begin = Instant::now();
     cell.ask("stop");
     cell.wait_for(|note| note["note"] == "stopped");
