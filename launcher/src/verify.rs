@@ -50,6 +50,18 @@ impl Tally {
         }
     }
 
+    /// Counts a program that ran tests: those, and itself only when its end does not agree with them.
+    fn tests(&mut self, title: &str, ended: &Ended, (passed, failed): (u64, u64), detail: &str) {
+        self.passed += passed;
+        if ended.status.success() && failed == 0 {
+            println!("✓ {title} · {:.1} s · {passed}", ended.elapsed.as_secs_f64());
+            return;
+        }
+        // The step itself counts as one of the failures, or as the only one when nothing ran.
+        self.failed += failed.saturating_sub(1);
+        self.step(title, false, ended.elapsed, detail.trim());
+    }
+
     /// Runs a program as one step.
     fn program(&mut self, title: &str, command: &mut Command) -> Option<Ended> {
         match progress::run(title, command, None, progress::show_lines) {
@@ -106,16 +118,9 @@ fn kernel_tests(places: &Places, tally: &mut Tally) {
     }
     let title = say!("pruebas del núcleo", "tests of the kernel");
     match kernel::tests(places) {
-        Ok(outcome) if outcome.ended.status.success() && outcome.failed == 0 => {
-            let passed = outcome.passed;
-            println!("✓ {title} · {:.1} s · {passed}", outcome.ended.elapsed.as_secs_f64());
-            tally.passed += passed;
-        }
         Ok(outcome) => {
-            tally.passed += outcome.passed;
-            // The step itself counts as one of the failures.
-            tally.failed += outcome.failed.saturating_sub(1);
-            tally.step(&title, false, outcome.ended.elapsed, outcome.detail.trim());
+            let counts = (outcome.passed, outcome.failed);
+            tally.tests(&title, &outcome.ended, counts, &outcome.detail);
         }
         Err(problem) => tally.step(&title, false, Duration::ZERO, &problem.to_string()),
     }
@@ -200,17 +205,9 @@ fn tests(places: &Places, package: &str, tally: &mut Tally) {
         progress::show_lines(line)
     });
     match ended {
-        Ok(ended) if ended.status.success() => {
-            let seconds = ended.elapsed.as_secs_f64();
-            println!("✓ {title} · {seconds:.1} s · {passed}");
-            tally.passed += passed;
-        }
         Ok(ended) => {
             let detail = format!("{}\n{}", failures.join("\n"), ended.tail.join("\n"));
-            tally.passed += passed;
-            // The step itself counts as one of the failures, or as the only one when nothing compiled.
-            tally.failed += u64::saturating_sub(failed, 1);
-            tally.step(title, false, ended.elapsed, detail.trim());
+            tally.tests(title, &ended, (passed, failed), &detail);
         }
         Err(problem) => tally.step(title, false, Duration::ZERO, &problem.to_string()),
     }

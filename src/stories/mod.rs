@@ -58,7 +58,7 @@ impl StoryTeller {
     /// Primer number `index` of the family `seed`: a few sentences that name two characters again and again.
     ///
     /// A small model learns from them that who was there is who comes back; stories alone, in which a name returns once
-    /// or twice, did not teach it that in 20 million tokens. A grammar without primers gives a story.
+    /// or twice, did not teach it that in 16 million tokens. A grammar without primers gives a story.
     pub fn primer(&self, seed: u64, index: u64) -> Story {
         match self.grammar.plots.iter().any(Plot::is_primer) {
             true => self.tell(seed, index, Plot::is_primer),
