@@ -122,17 +122,31 @@ impl Checkpoint {
         })
     }
 
-    /// Reads a checkpoint; none where there is no folder.
+    /// Reads a checkpoint; none where there is no folder. One with a file that is missing, cut or damaged is an error.
     pub fn read(path: &Path, config: AdamWConfig) -> Result<Option<Self>> {
         if !path.is_dir() {
             return Ok(None);
         }
         let load = |name: &str| -> Result<BTreeMap<String, Tensor>> {
-            Ok(candle_core::safetensors::load(path.join(name), &Device::Cpu)?.into_iter().collect())
+            let file = path.join(name);
+            let found = candle_core::safetensors::load(&file, &Device::Cpu).map_err(|error| broken(&file, error))?;
+            Ok(found.into_iter().collect())
         };
-        let notes = read_json(&path.join("notes.json"))?;
+        let notes = path.join("notes.json");
+        let notes = read_json(&notes).map_err(|error| broken(&notes, error))?;
         let steps = notes["optimizer_steps"].as_u64().unwrap_or(0) as usize;
         let optimizer = AdamW::resume(config, &load("optimizer.safetensors")?, steps)?;
         Ok(Some(Self { weights: load("weights.safetensors")?, optimizer, notes }))
     }
+}
+
+/// A checkpoint's file that cannot be read.
+fn broken(file: &Path, error: impl std::fmt::Display) -> Error {
+    let shown = file.display();
+    Error::new(
+        ErrorKind::BadData,
+        tr!("El punto de control está cortado o dañado: {shown}.", "The checkpoint is cut or damaged: {shown}."),
+    )
+    .why(error)
+    .next(tr!("Borra su carpeta para empezar de nuevo.", "Delete its folder to begin anew."))
 }

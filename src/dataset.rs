@@ -137,6 +137,17 @@ impl Dataset {
         self.examples.iter().map(Vec::len).sum()
     }
 
+    /// A number that changes when any token or label does.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        use std::hash::{Hash, Hasher};
+        let mut hasher = std::collections::hash_map::DefaultHasher::new();
+        self.examples.hash(&mut hasher);
+        if let Targets::Labels(labels) = &self.targets {
+            labels.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     /// The ids of one text.
     pub fn example(&self, index: usize) -> Option<&[u32]> {
         self.examples.get(index).map(Vec::as_slice)

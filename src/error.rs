@@ -93,6 +93,39 @@ impl From<Error> for candle_core::Error {
     }
 }
 
+/// Gathers what is wrong with a struct of settings, so that one error names all of it.
+pub(crate) struct Settings {
+    name: &'static str,
+    wrong: Vec<String>,
+}
+
+impl Settings {
+    /// The settings of the struct `name`.
+    pub(crate) fn of(name: &'static str) -> Self {
+        Self { name, wrong: Vec::new() }
+    }
+
+    /// Notes a wrong value, where it is not `ok`: its name, the value, and in parentheses those that work.
+    pub(crate) fn must(&mut self, ok: bool, text: String) {
+        if !ok {
+            self.wrong.push(text);
+        }
+    }
+
+    /// The error that lists them, if there are any.
+    pub(crate) fn check(self) -> Result<()> {
+        if self.wrong.is_empty() {
+            return Ok(());
+        }
+        let (name, list) = (self.name, self.wrong.join("; "));
+        Err(Error::new(
+            ErrorKind::BadSetting,
+            tr!("{name} tiene valores que no sirven: {list}.", "{name} has values that do not work: {list}."),
+        )
+        .next(tr!("Entre paréntesis están los que sirven.", "Those that work are in parentheses.")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::{Tensor, D};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Settings};
 use crate::rng::Rng;
 use crate::show::{cut_front, display, escape, Html, Progress};
 
@@ -34,31 +34,15 @@ impl Default for GenerateConfig {
 impl GenerateConfig {
     /// Names every setting outside its allowed values.
     pub(crate) fn check(&self) -> Result<()> {
-        let mut wrong = Vec::new();
-        let mut must = |ok: bool, text: String| {
-            if !ok {
-                wrong.push(text);
-            }
-        };
-        must(self.max_tokens >= 1, format!("max_tokens = {} (1, 2, 3, ...)", self.max_tokens));
-        must((0.0..=10.0).contains(&self.temperature), format!("temperature = {} (0.0 ... 2.0)", self.temperature));
-        must(self.top_p > 0.0 && self.top_p <= 1.0, format!("top_p = {} (0.1 ... 1.0)", self.top_p));
-        must(
+        let mut all = Settings::of("GenerateConfig");
+        all.must(self.max_tokens >= 1, format!("max_tokens = {} (1, 2, 3, ...)", self.max_tokens));
+        all.must((0.0..=10.0).contains(&self.temperature), format!("temperature = {} (0.0 ... 2.0)", self.temperature));
+        all.must(self.top_p > 0.0 && self.top_p <= 1.0, format!("top_p = {} (0.1 ... 1.0)", self.top_p));
+        all.must(
             (0.1..=10.0).contains(&self.repetition_penalty),
             format!("repetition_penalty = {} (1.0 ... 2.0)", self.repetition_penalty),
         );
-        if wrong.is_empty() {
-            return Ok(());
-        }
-        let list = wrong.join("; ");
-        Err(Error::new(
-            ErrorKind::BadSetting,
-            tr!(
-                "GenerateConfig tiene valores que no sirven: {list}.",
-                "GenerateConfig has values that do not work: {list}."
-            ),
-        )
-        .next(tr!("Entre paréntesis están los que sirven.", "Those that work are in parentheses.")))
+        all.check()
     }
 }
 

@@ -18,7 +18,7 @@ pub struct StepRecord {
 }
 
 /// The end of an epoch; epoch 0 is before any training.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EpochRecord {
     /// Number of the epoch.
     pub epoch: usize,
@@ -30,6 +30,20 @@ pub struct EpochRecord {
     pub valid_loss: f64,
     /// Seconds since training began.
     pub seconds: f64,
+    /// The metrics on the validation texts, in the order of [`History::metrics`].
+    pub metrics: Vec<f64>,
+}
+
+/// Why a run made fewer steps than were planned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ended {
+    /// The reader stopped it.
+    #[default]
+    ByReader,
+    /// No epoch was better than the best for as long as `patience` says.
+    NoBetter,
+    /// The time was over.
+    ByTime,
 }
 
 impl EpochRecord {
@@ -44,8 +58,14 @@ impl EpochRecord {
 pub struct History {
     /// Every step.
     pub steps: Vec<StepRecord>,
-    /// Steps that were to be made: more than there are when the reader stopped the run.
+    /// Steps that were to be made: more than there are when the run ended early.
     pub planned: usize,
+    /// Why it ended early, if it did.
+    pub ended: Ended,
+    /// The epoch whose weights were kept as the best; none where the last ones were kept without a comparison.
+    pub best: Option<usize>,
+    /// What was measured besides the loss.
+    pub metrics: Vec<String>,
     /// True when labels of texts were learned and not tokens: perplexity says nothing of those.
     pub of_labels: bool,
     /// Every epoch, the state before training first.
@@ -68,17 +88,33 @@ impl History {
     /// Perplexity on the validation texts before and after.
     pub fn perplexities(&self) -> (f64, f64) {
         let of = |record: Option<&EpochRecord>| record.map_or(f64::NAN, EpochRecord::valid_perplexity);
-        (of(self.epochs.first()), of(self.epochs.last()))
+        (of(self.epochs.first()), of(self.kept()))
+    }
+
+    /// The epoch whose weights the model has now: the best where it was looked for, else the last.
+    pub fn kept(&self) -> Option<&EpochRecord> {
+        let best = self.epochs.iter().find(|record| Some(record.epoch) == self.best);
+        best.or(self.epochs.last())
+    }
+
+    /// A metric's values, an epoch each; none where it was not measured.
+    pub fn metric(&self, name: &str) -> Option<Vec<f64>> {
+        let at = self.metrics.iter().position(|metric| metric == name)?;
+        Some(self.epochs.iter().filter_map(|record| record.metrics.get(at).copied()).collect())
     }
 
     /// The curves: training loss at each step, validation loss at each epoch.
     pub fn plot(&self) -> Result<Chart> {
         let train = self.steps.iter().map(|record| (record.step as f64, record.loss)).collect();
         let valid = self.epochs.iter().map(|record| (record.step as f64, record.valid_loss)).collect();
-        let series = [
+        let mut series = vec![
             Series { name: tr!("entrenamiento", "training"), points: train, dots: false },
             Series { name: tr!("validación", "validation"), points: valid, dots: true },
         ];
+        if let Some(record) = self.kept().filter(|record| Some(record.epoch) == self.best) {
+            let name = tr!("mejor época: {}", "best epoch: {}", record.epoch);
+            series.push(Series { name, points: vec![(record.step as f64, record.valid_loss)], dots: true });
+        }
         line_chart(
             &tr!("Pérdida (más baja es mejor)", "Loss (lower is better)"),
             &tr!("paso", "step"),
@@ -99,10 +135,31 @@ impl History {
         Html { html: curve.html + &table.html, plain: table.plain }
     }
 
-    /// Where the run stopped, when the reader stopped it.
+    /// Where the run ended and why, when it made fewer steps than planned.
     pub fn stopped_line(&self) -> Option<String> {
         let (made, planned) = (self.steps.len(), self.planned);
-        (made < planned).then(|| tr!("parado en el paso {made} de {planned}", "stopped at step {made} of {planned}"))
+        let line = match self.ended {
+            Ended::ByReader => tr!("parado en el paso {made} de {planned}", "stopped at step {made} of {planned}"),
+            Ended::NoBetter => tr!(
+                "terminó en el paso {made} de {planned}: ya no mejoraba",
+                "ended at step {made} of {planned}: it got no better"
+            ),
+            Ended::ByTime => tr!(
+                "terminó en el paso {made} de {planned}: se acabó el tiempo",
+                "ended at step {made} of {planned}: the time was over"
+            ),
+        };
+        (made < planned).then_some(line)
+    }
+
+    /// Which epoch's weights the model has, where the best was looked for.
+    pub fn best_line(&self) -> Option<String> {
+        let (epoch, record) = (self.best?, self.kept()?);
+        let loss = record.valid_loss;
+        Some(tr!(
+            "El modelo se queda con los pesos de la época {epoch}, la mejor (pérdida {loss:.3}).",
+            "The model keeps the weights of epoch {epoch}, the best (loss {loss:.3})."
+        ))
     }
 
     /// One sentence on how many tensors moved: the answer to "I trained it and it answers as before".
@@ -121,32 +178,33 @@ impl History {
 
     fn rows(&self) -> Vec<Vec<String>> {
         let row = |record: &EpochRecord| {
-            self.columns([
-                record.epoch.to_string(),
+            let mark = if Some(record.epoch) == self.best { " ★" } else { "" };
+            let mut row = vec![
+                format!("{}{mark}", record.epoch),
                 record.step.to_string(),
                 record.train_loss.map_or("—".into(), |loss| format!("{loss:.3}")),
                 format!("{:.3}", record.valid_loss),
-                format!("{:.1}", record.valid_perplexity()),
-                format!("{:.0} s", record.seconds),
-            ])
+            ];
+            row.extend((!self.of_labels).then(|| format!("{:.1}", record.valid_perplexity())));
+            row.extend(record.metrics.iter().map(|value| format!("{value:.3}")));
+            row.push(format!("{:.0} s", record.seconds));
+            row
         };
         self.epochs.iter().map(row).collect()
     }
 
     fn headers(&self) -> Vec<String> {
-        self.columns([
+        let mut headers = vec![
             tr!("época", "epoch"),
             tr!("pasos", "steps"),
             tr!("pérdida entrenamiento", "training loss"),
             tr!("pérdida validación", "validation loss"),
-            tr!("perplejidad validación", "validation perplexity"),
-            tr!("tiempo", "time"),
-        ])
-    }
-
-    /// A row of the table, without the perplexity where it says nothing.
-    fn columns(&self, row: [String; 6]) -> Vec<String> {
-        row.into_iter().enumerate().filter(|(i, _)| !(self.of_labels && *i == 4)).map(|(_, cell)| cell).collect()
+        ];
+        // Perplexity says nothing of labels.
+        headers.extend((!self.of_labels).then(|| tr!("perplejidad validación", "validation perplexity")));
+        headers.extend(self.metrics.iter().cloned());
+        headers.push(tr!("tiempo", "time"));
+        headers
     }
 
     fn table(&self) -> Html {
@@ -156,7 +214,7 @@ impl History {
     /// What stands beside the table.
     fn lines(&self) -> Vec<String> {
         let stopped = self.stopped_line().map(|line| format!("⏹ {line}."));
-        stopped.into_iter().chain([self.moved_line()]).collect()
+        stopped.into_iter().chain(self.best_line()).chain([self.moved_line()]).collect()
     }
 
     /// Shows the table of epochs and the line on moved tensors.

@@ -72,7 +72,7 @@ pub mod prelude {
     pub use crate::sys::stopped;
     pub use crate::table::Table;
     pub use crate::tokenizer::Tokens;
-    pub use crate::train::{evaluate, fine_tune, Score, TrainConfig};
+    pub use crate::train::{evaluate, fine_tune, Metric, ParamGroup, Score, TrainConfig};
 }
 
 pub use {candle_core, candle_nn, plotters, polars, tokenizers};

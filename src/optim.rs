@@ -30,10 +30,22 @@ impl Default for AdamWConfig {
     }
 }
 
+/// Some weights with a learning rate and a decay of their own.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// A part of their names; where two groups fit, the first counts.
+    pub pattern: String,
+    /// Their learning rate, as a share of the others'.
+    pub rate_factor: f64,
+    /// Decay of the matrices among them.
+    pub weight_decay: f64,
+}
+
 /// AdamW with decoupled weight decay.
 #[derive(Clone, Debug)]
 pub struct AdamW {
     config: AdamWConfig,
+    groups: Vec<Group>,
     /// The running means of each parameter, by its name.
     state: BTreeMap<String, Moments>,
     step: usize,
@@ -48,7 +60,12 @@ struct Moments {
 impl AdamW {
     /// A fresh optimizer.
     pub fn new(config: AdamWConfig) -> Self {
-        Self { config, state: BTreeMap::new(), step: 0 }
+        Self { config, groups: Vec::new(), state: BTreeMap::new(), step: 0 }
+    }
+
+    /// The same with groups of weights that are treated otherwise than the rest.
+    pub fn with_groups(self, groups: Vec<Group>) -> Self {
+        Self { groups, ..self }
     }
 
     /// How many steps it has made.
@@ -60,12 +77,17 @@ impl AdamW {
     ///
     /// `gradients` are the parts of a batch, which are added up. A gradient that is not finite moves nothing and is an error.
     pub fn step(&mut self, params: &[&Param], gradients: &[GradStore], learning_rate: f64) -> Result<f64> {
-        let mut found: Vec<(&&Param, Tensor)> = Vec::new();
+        let mut found = Vec::new();
         for param in params.iter().filter(|param| param.trainable) {
             if let Some(gradient) = param.gradient(gradients)? {
-                found.push((param, gradient));
+                found.push((*param, gradient));
             }
         }
+        self.apply(&found, learning_rate)
+    }
+
+    /// As [`AdamW::step`], from gradients that are added up already.
+    pub fn apply(&mut self, found: &[(&Param, Tensor)], learning_rate: f64) -> Result<f64> {
         let norm = gradient_norm(&found.iter().map(|(_, gradient)| gradient).collect::<Vec<_>>())?;
         if !norm.is_finite() {
             return Err(Error::new(
@@ -81,18 +103,20 @@ impl AdamW {
         let limit = self.config.max_grad_norm;
         let gradient_scale = if limit > 0.0 && norm > limit { (limit / (norm + 1e-6)) as f32 } else { 1.0 };
         for (param, gradient) in found {
+            let group = self.groups.iter().find(|group| param.name.contains(&group.pattern));
+            let weight_decay = group.map_or(self.config.weight_decay, |group| group.weight_decay);
             let step = AdamWStep {
-                learning_rate,
+                learning_rate: group.map_or(learning_rate, |group| group.rate_factor * learning_rate),
                 beta1: self.config.beta1,
                 beta2: self.config.beta2,
                 eps: self.config.eps,
-                weight_decay: if param.var().rank() >= 2 { self.config.weight_decay } else { 0.0 },
+                weight_decay: if param.var().rank() >= 2 { weight_decay } else { 0.0 },
                 step: self.step,
                 gradient_scale,
             };
             let zeros = || Moments { m: vec![0.0; param.count()], v: vec![0.0; param.count()] };
             let state = self.state.entry(param.name.clone()).or_insert_with(zeros);
-            adamw_step(param.var(), &gradient, &mut state.m, &mut state.v, &step)?;
+            adamw_step(param.var(), gradient, &mut state.m, &mut state.v, &step)?;
         }
         Ok(norm)
     }
@@ -114,6 +138,6 @@ impl AdamW {
             let Some(v) = tensors.get(&format!("v.{name}")) else { continue };
             state.insert(name.to_string(), Moments { m: m.to_vec1()?, v: v.to_vec1()? });
         }
-        Ok(Self { config, state, step })
+        Ok(Self { state, step, ..Self::new(config) })
     }
 }

@@ -1,0 +1,100 @@
+//! One step of training: a batch forward and back on all cores, and the weights moved.
+
+use candle_core::backprop::GradStore;
+use candle_core::Tensor;
+
+use super::Trainable;
+use crate::dataset::Batch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::Param;
+use crate::ops::sum_gradients;
+use crate::optim::AdamW;
+use crate::sys::{on_each_core, threads};
+
+/// One optimizer step on one batch; returns its loss and the gradient's norm. A loss that is not finite moves nothing.
+///
+/// Each core takes a part of the batch forward and back; the gradients are added before the step, so that it is the
+/// same step as that of the whole batch.
+pub fn train_step(
+    model: &dyn Trainable,
+    batch: &Batch,
+    optimizer: &mut AdamW,
+    learning_rate: f64,
+) -> Result<(f64, f64)> {
+    let (loss, gradients) = backward(model, batch, batch.counted().max(1) as f64)?;
+    check_loss(loss, optimizer, learning_rate)?;
+    let norm = optimizer.step(&model.params(), &gradients, learning_rate)?;
+    Ok((loss, norm))
+}
+
+/// As [`train_step`] on a large batch that comes in parts, one after the other: the memory of a part, the step of the whole.
+///
+/// Every prediction of all parts weighs the same, however many a part has. The gradients are added up between parts, so
+/// a model's worth of memory is kept besides.
+pub fn train_step_in_parts(
+    model: &dyn Trainable,
+    parts: &[Batch],
+    optimizer: &mut AdamW,
+    learning_rate: f64,
+) -> Result<(f64, f64)> {
+    if let [batch] = parts {
+        return train_step(model, batch, optimizer, learning_rate);
+    }
+    let counted: usize = parts.iter().map(Batch::counted).sum();
+    let params = model.params();
+    let params: Vec<&Param> = params.into_iter().filter(|param| param.trainable).collect();
+    let mut sums: Vec<Option<Tensor>> = params.iter().map(|_| None).collect();
+    let mut loss = 0f64;
+    for batch in parts {
+        let (part, gradients) = backward(model, batch, counted.max(1) as f64)?;
+        loss += part;
+        check_loss(loss, optimizer, learning_rate)?;
+        for (param, sum) in params.iter().zip(&mut sums) {
+            let Some(gradient) = param.gradient(&gradients)? else { continue };
+            *sum = Some(match sum.take() {
+                Some(sum) => sum_gradients(&[&sum, &gradient])?,
+                None => gradient,
+            });
+        }
+    }
+    let found = params.into_iter().zip(sums).filter_map(|(param, sum)| Some((param, sum?)));
+    let norm = optimizer.apply(&found.collect::<Vec<_>>(), learning_rate)?;
+    Ok((loss, norm))
+}
+
+/// The batch's part of the mean loss over `counted` predictions, and its gradients, a store for each core's texts.
+fn backward(model: &dyn Trainable, batch: &Batch, counted: f64) -> Result<(f64, Vec<GradStore>)> {
+    let shards = batch.shards(threads())?;
+    let backward = |shard: &Batch| -> Result<(f64, GradStore)> {
+        let loss = (model.loss(shard, true)? * (shard.counted() as f64 / counted))?;
+        Ok((f64::from(loss.to_scalar::<f32>()?), loss.backward()?))
+    };
+    let backward = &backward;
+    let jobs = shards.iter().map(|shard| Box::new(move || backward(shard)) as Box<dyn FnOnce() -> _ + Send>);
+    let (mut loss, mut gradients) = (0f64, Vec::new());
+    for done in on_each_core(jobs.collect()) {
+        let (part, gradient) = done?;
+        loss += part;
+        gradients.push(gradient);
+    }
+    Ok((loss, gradients))
+}
+
+fn check_loss(loss: f64, optimizer: &AdamW, learning_rate: f64) -> Result<()> {
+    if loss.is_finite() {
+        return Ok(());
+    }
+    let step = optimizer.steps() + 1;
+    Err(Error::new(
+        ErrorKind::Training,
+        tr!("La pérdida dejó de ser un número en el paso {step}.", "The loss is no longer a number at step {step}."),
+    )
+    .why(tr!(
+        "los pasos son demasiado grandes (learning_rate {learning_rate:.1e})",
+        "the steps are too large (learning_rate {learning_rate:.1e})"
+    ))
+    .next(tr!(
+        "Carga el modelo otra vez y prueba con un learning_rate diez veces menor.",
+        "Load the model again and try a learning_rate ten times smaller."
+    )))
+}

@@ -1,0 +1,150 @@
+//! What the reader sees of a training while it runs: a bar, the last step in words, the curve.
+
+use std::time::{Duration, Instant};
+
+use super::measure::measure;
+use super::{Score, TrainConfig, Trainable};
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::history::{EpochRecord, History, StepRecord};
+use crate::show::Progress;
+use crate::sys::stopped;
+
+/// After a stop, training measures the model once more if that takes no longer than this.
+const LAST_MEASURE: Duration = Duration::from_secs(2);
+
+/// A training under way: its history, and what is shown of it.
+pub(super) struct View {
+    pub(super) history: History,
+    progress: Progress,
+    begin: Instant,
+    /// Seconds of the run that this one goes on with.
+    before: f64,
+    /// Time spent in steps, and the tokens of those.
+    busy: (Duration, usize),
+}
+
+impl View {
+    pub(super) fn start(model: &dyn Trainable, planned: usize, config: &TrainConfig) -> Self {
+        let progress = Progress::start(&tr!("Entrenando", "Training"), planned).seen_after(Duration::ZERO);
+        let params = model.params();
+        let trainable: Vec<_> = params.iter().filter(|param| param.trainable).collect();
+        let history = History {
+            planned,
+            of_labels: model.learns_labels(),
+            metrics: config.metrics.iter().map(|metric| metric.name().to_string()).collect(),
+            tensors: params.len(),
+            trainable: trainable.len(),
+            trainable_parameters: trainable.iter().map(|param| param.count()).sum(),
+            ..History::default()
+        };
+        Self { history, progress, begin: Instant::now(), before: 0.0, busy: (Duration::ZERO, 0) }
+    }
+
+    /// Takes over the history of the run that this one goes on with.
+    pub(super) fn go_on(&mut self, steps: Vec<StepRecord>, epochs: Vec<EpochRecord>, tokens: usize, seconds: f64) {
+        let step = steps.len();
+        self.progress.say(&tr!("Sigo después del paso {step}.", "Going on after step {step}."));
+        self.history = History { steps, epochs, tokens, ..std::mem::take(&mut self.history) };
+        self.before = seconds;
+    }
+
+    /// Seconds of training so far, those of the run that this one goes on with included.
+    pub(super) fn seconds(&self) -> f64 {
+        self.before + self.begin.elapsed().as_secs_f64()
+    }
+
+    /// Minutes of this call.
+    pub(super) fn minutes(&self) -> f64 {
+        self.begin.elapsed().as_secs_f64() / 60.0
+    }
+
+    /// Shows a line beside the bar.
+    pub(super) fn say(&self, line: &str) {
+        self.progress.say(line);
+    }
+
+    /// Adds a step.
+    pub(super) fn add(&mut self, record: StepRecord, tokens: usize, took: Duration) {
+        self.history.tokens += tokens;
+        self.history.steps.push(record);
+        self.busy = (self.busy.0 + took, self.busy.1 + tokens);
+        let (history, busy) = (&self.history, self.busy);
+        self.progress.update_with(record.step, || (note(history, busy), history.curve()));
+    }
+
+    /// Measures the model and adds the epoch; true when it did. After a stop it must not take long: what is not done soon
+    /// is left out.
+    pub(super) fn validate(
+        &mut self,
+        model: &dyn Trainable,
+        valid: &Dataset,
+        epoch: usize,
+        config: &TrainConfig,
+    ) -> Result<bool> {
+        let (begin, step) = (Instant::now(), self.history.steps.len());
+        let score = self.measure(model, valid, step)?;
+        let late = || stopped() && begin.elapsed() > LAST_MEASURE;
+        let mut metrics = Vec::new();
+        for metric in &config.metrics {
+            if late() {
+                return Ok(false);
+            }
+            metrics.push(metric.measure(model, valid)?);
+        }
+        if score.texts < score.of {
+            return Ok(false);
+        }
+        let first = self.history.epochs.last().map_or(0, |record| record.step);
+        let losses = &self.history.steps[first.min(step)..];
+        let train_loss = match losses.len() {
+            0 => None,
+            count => Some(losses.iter().map(|record| record.loss).sum::<f64>() / count as f64),
+        };
+        let record = EpochRecord { epoch, step, train_loss, valid_loss: score.loss, seconds: self.seconds(), metrics };
+        self.history.epochs.push(record);
+        Ok(true)
+    }
+
+    fn measure(&mut self, model: &dyn Trainable, valid: &Dataset, step: usize) -> Result<Score> {
+        let (history, progress, all) = (&self.history, &mut self.progress, valid.len());
+        let begin = Instant::now();
+        let mut tell = |texts: usize| {
+            let note = || tr!("midiendo: {texts} de {all} textos", "measuring: {texts} of {all} texts");
+            progress.update_with(step, || (note(), history.curve()));
+        };
+        measure(model, valid, &|| stopped() && begin.elapsed() > LAST_MEASURE, &mut tell)
+    }
+
+    /// The history, and the last state that the reader sees: the curve and the table stay.
+    pub(super) fn finish(mut self, moved: usize) -> History {
+        self.history.moved = moved;
+        self.history.seconds = self.seconds();
+        let (was, is) = self.history.perplexities();
+        let mut notes: Vec<String> = self.history.stopped_line().into_iter().collect();
+        if self.history.of_labels && was.is_finite() {
+            let (was, is) = (was.ln(), is.ln());
+            notes.push(tr!("pérdida de validación {was:.3} → {is:.3}", "validation loss {was:.3} → {is:.3}"));
+        } else if was.is_finite() {
+            notes.push(tr!("perplejidad de validación {was:.1} → {is:.1}", "validation perplexity {was:.1} → {is:.1}"));
+        }
+        if !self.progress.finish_with(&notes.join(" · "), &self.history.curve_and_table()) {
+            self.history.best_line().into_iter().for_each(|line| println!("{line}"));
+            println!("{}", self.history.moved_line());
+        }
+        self.history
+    }
+}
+
+/// The last step in words.
+fn note(history: &History, (busy, tokens): (Duration, usize)) -> String {
+    let loss = history.steps.last().map_or(f64::NAN, |record| record.loss);
+    let (perplexity, speed) = (loss.exp(), tokens as f64 / busy.as_secs_f64().max(1e-9));
+    if history.of_labels {
+        return tr!("pérdida {loss:.3} · {speed:.0} etiquetas/s", "loss {loss:.3} · {speed:.0} labels/s");
+    }
+    tr!(
+        "pérdida {loss:.3} · perplejidad {perplexity:.1} · {speed:.0} tokens/s",
+        "loss {loss:.3} · perplexity {perplexity:.1} · {speed:.0} tokens/s"
+    )
+}
