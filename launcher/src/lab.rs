@@ -7,6 +7,8 @@ use crate::process;
 use crate::say;
 use crate::setup;
 use crate::state;
+use std::path::Path;
+use std::process::Command;
 
 /// Sets up, prints what was checked, and becomes JupyterLab.
 pub fn main(places: &Places, port: Option<u16>, browser: bool) -> Result<()> {
@@ -17,24 +19,11 @@ pub fn main(places: &Places, port: Option<u16>, browser: bool) -> Result<()> {
     }
     crate::run::prepare_jupyter(places)?;
     write_settings(places)?;
-    let mut lab = process::command(places.python());
-    lab.current_dir(&places.root)
-        .args(["-m", "jupyterlab"])
-        .arg(assignment("--ServerApp.root_dir=", &places.root.to_string_lossy()))
-        .arg(format!("--LabApp.default_url=/lab/tree/notebooks/{}", crate::say::language()))
-        .arg("--ServerApp.open_browser=".to_owned() + if browser { "True" } else { "False" })
-        // Only the course's kernel is offered.
-        .arg("--KernelSpecManager.ensure_native_kernel=False")
-        .arg("--KernelSpecManager.allowed_kernelspecs=aula")
-        .arg("--MultiKernelManager.default_kernel_name=aula")
-        // No search for language servers: it starts npm, which writes into the home folder.
-        .arg("--LanguageServerManager.autodetect=False")
-        .envs(places.jupyter_environment());
+    let mut lab = server(places, &places.root);
+    lab.arg(format!("--LabApp.default_url=/lab/tree/notebooks/{}", crate::say::language()))
+        .arg("--ServerApp.open_browser=".to_owned() + if browser { "True" } else { "False" });
     if let Some(port) = port {
         lab.arg(format!("--ServerApp.port={port}"));
-    }
-    if machine::is_root() {
-        lab.arg("--allow-root");
     }
     println!(
         "{}",
@@ -44,6 +33,25 @@ pub fn main(places: &Places, port: Option<u16>, browser: bool) -> Result<()> {
         )
     );
     Err(process::replace(lab))
+}
+
+/// JupyterLab as the course has it, on the files of `folder`; ports and tokens are its own choice.
+pub fn server(places: &Places, folder: &Path) -> Command {
+    let mut lab = process::command(places.python());
+    lab.current_dir(folder)
+        .args(["-m", "jupyterlab"])
+        .arg(assignment("--ServerApp.root_dir=", &folder.to_string_lossy()))
+        // Only the course's kernel is offered.
+        .arg("--KernelSpecManager.ensure_native_kernel=False")
+        .arg("--KernelSpecManager.allowed_kernelspecs=aula")
+        .arg("--MultiKernelManager.default_kernel_name=aula")
+        // No search for language servers: it starts npm, which writes into the home folder.
+        .arg("--LanguageServerManager.autodetect=False")
+        .envs(places.jupyter_environment());
+    if machine::is_root() {
+        lab.arg("--allow-root");
+    }
+    lab
 }
 
 fn assignment(name: &str, value: &str) -> String {

@@ -59,6 +59,9 @@ enum Command {
         /// Run the lessons in full, as learners do
         #[arg(long)]
         full: bool,
+        /// Only drive the course in a real browser (Chromium and Node.js must be there)
+        #[arg(long)]
+        browser: bool,
     },
     /// Print the figures: `bench kernel`, `bench train`
     Bench {
@@ -122,7 +125,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Lab { port, no_browser } => lab::main(&places, port, !no_browser).map(|()| 0)?,
         Command::Doctor => doctor::main(&places)?,
         Command::Run(options) => run::main(&places, &options)?,
-        Command::Verify { full } => verify::main(&places, full)?,
+        Command::Verify { browser: true, .. } => verify::browser(&places)?,
+        Command::Verify { full, .. } => verify::main(&places, full)?,
         Command::Bench { what: Bench::Kernel(options) } => bench::main(&places, &options)?,
         Command::Bench { what: Bench::Train(rest) } => {
             engine::main(&places, &["bench", "train"], &rest.arguments).map(|()| 0)?

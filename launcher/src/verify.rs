@@ -1,5 +1,6 @@
 //! `aula verify`: every check of the project, cheapest first, each counted, one line at the end.
 
+pub mod browser;
 pub mod kernel;
 pub mod notebooks;
 pub mod results;
@@ -106,6 +107,19 @@ pub fn main(places: &Places, full: bool) -> Result<u8> {
             lessons(places, pairs, full, &mut tally);
         }
         Err(problem) => tally.step("aula setup", false, start.elapsed(), &problem.to_string()),
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(u8::from(tally.failed > 0))
+}
+
+/// `aula verify --browser`: the course as a person sees it, by itself, since it asks for a browser.
+pub fn browser(places: &Places) -> Result<u8> {
+    let mut tally = Tally::default();
+    let start = Instant::now();
+    let title = say!("pruebas en el navegador", "tests in the browser");
+    match setup::run(places).and_then(|_| browser::tests(places)) {
+        Ok(outcome) => tally.tests(&title, &outcome.ended, outcome.counts, &outcome.detail),
+        Err(problem) => tally.step(&title, false, start.elapsed(), &problem.to_string()),
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(u8::from(tally.failed > 0))
