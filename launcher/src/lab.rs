@@ -60,7 +60,7 @@ fn assignment(name: &str, value: &str) -> String {
 
 /// JupyterLab as the course wants it: no news, no search for new versions (both use the network), and in the
 /// language of the person.
-fn write_settings(places: &Places) -> Result<()> {
+pub fn write_settings(places: &Places) -> Result<()> {
     let locale = if crate::say::spanish() { "es_ES" } else { "default" };
     let settings = serde_json::json!({
         "@jupyterlab/apputils-extension:notification": { "fetchNews": "false", "checkForUpdates": false },

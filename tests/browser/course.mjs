@@ -1,11 +1,12 @@
 // The course in a real browser: JupyterLab is already running at AULA_URL (the launcher starts it), Chromium is driven
-// through lesson 3 and through a cell that panics. Prints one line a test and the counts; pictures go to AULA_PICTURES.
+// through lesson 3 and through a cell that panics. Prints one line a test and the counts; pictures go to AULA_PICTURES,
+// what the page looked like when a test failed to AULA_BROKEN.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const { AULA_URL, AULA_TOKEN, AULA_COURSE, AULA_PICTURES, AULA_CHROMIUM } = process.env;
+const { AULA_URL, AULA_TOKEN, AULA_COURSE, AULA_PICTURES, AULA_BROKEN, AULA_CHROMIUM } = process.env;
 const LESSON = "notebooks/en/03-adapt.ipynb";
 const PANIC = "notebooks/en/panic.ipynb";
 const MINUTE = 60_000;
@@ -78,6 +79,13 @@ async function training(cell) {
   });
 }
 
+/// Ends a kernel that nobody looks at any more: the rest of a lesson would take the processors from what follows.
+async function endKernels() {
+  const headers = { Authorization: `token ${AULA_TOKEN}` };
+  const sessions = await (await fetch(`${AULA_URL}/api/sessions`, { headers })).json();
+  for (const { id } of sessions) await fetch(`${AULA_URL}/api/sessions/${id}`, { method: "DELETE", headers });
+}
+
 async function lessonThree(page) {
   await open(page, LESSON);
   const train = cellOf(page, LESSON, "fine-tune-run");
@@ -129,7 +137,7 @@ async function panic(page) {
     must(!(await after.locator(".jp-OutputArea").innerText()).includes("reached"), "the cell after the panic ran");
     const prompt = await after.locator(".jp-InputPrompt").first().innerText();
     must(prompt.trim() === "[ ]:", `the cell after the panic has the prompt ${prompt}`);
-    await page.screenshot({ path: join(AULA_PICTURES, "failed.png") });
+    await page.locator(".jp-Notebook").screenshot({ path: join(AULA_PICTURES, "failed.png") });
   });
   await test("the variables of the cells before a panic are still there", async () => {
     await after.locator(".cm-content").click();
@@ -153,9 +161,10 @@ try {
     } catch (error) {
       failed += 1;
       console.log(`✗ ${lesson.name}: ${error.message}`);
-      await page.screenshot({ path: join(AULA_PICTURES, "broken.png") });
     }
+    if (failed > 0) await page.screenshot({ path: join(AULA_BROKEN, `${lesson.name}.png`) });
     await page.close();
+    await endKernels();
   }
 } finally {
   await browser.close();

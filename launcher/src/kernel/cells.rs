@@ -176,8 +176,8 @@ impl Relay {
     /// Answers every waiting cell that it will not be run.
     fn abort_queue(&mut self) {
         for (request, _) in std::mem::take(&mut self.queue) {
-            let count = self.count;
-            let mut content = json!({ "status": "aborted", "execution_count": count });
+            // No count, as with ipykernel: a front end would show the cell as one that ran.
+            let mut content = json!({ "status": "aborted" });
             if is_silent(&request) {
                 content["user_expressions"] = json!({});
             }

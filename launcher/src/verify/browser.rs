@@ -67,6 +67,7 @@ pub fn tests(places: &Places) -> Result<Outcome> {
         .env("AULA_TOKEN", TOKEN)
         .env("AULA_COURSE", folder.join("course"))
         .env("AULA_PICTURES", places.root.join("docs/images"))
+        .env("AULA_BROKEN", &folder)
         .env("AULA_CHROMIUM", chromium);
     let (mut counts, mut bad) = ((0, 0), Vec::new());
     let title = say!("Pruebas en el navegador", "Tests in the browser");
@@ -157,6 +158,7 @@ fn free_port() -> Result<u16> {
 
 fn serve(places: &Places, folder: &Path, port: u16) -> Result<Child> {
     run::prepare_jupyter(places)?;
+    lab::write_settings(places)?;
     let mut server: Command = lab::server(places, &folder.join("course"));
     server
         .arg(format!("--ServerApp.port={port}"))
