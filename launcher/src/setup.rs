@@ -6,6 +6,7 @@
 pub mod evcxr;
 pub mod kernel_files;
 pub mod library;
+pub mod link;
 pub mod python;
 pub mod standard;
 pub mod toolchain;

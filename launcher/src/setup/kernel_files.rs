@@ -5,6 +5,7 @@ use crate::problem::{Check, Problem, Result};
 use crate::process::{command, first_line};
 use crate::rust_text;
 use crate::say;
+use crate::setup::link;
 use crate::state;
 use serde_json::json;
 use std::ffi::OsString;
@@ -20,7 +21,7 @@ pub const SETTINGS: &str = "kernel.json";
 pub fn ensure(places: &Places, shared_object: &Path) -> Result<Check> {
     let target = shared_object.parent().unwrap_or(shared_object).to_owned();
     write_facade(places)?;
-    write_configuration(places, shared_object, &target)?;
+    write_configuration(places, &link::ensure(places, shared_object)?)?;
     let standard = first_line(command("rustc").current_dir(&places.root).args(["--print", "target-libdir"]));
     let mut folders = vec![target.clone(), target.join("deps")];
     folders.extend(standard.map(PathBuf::from));
@@ -116,13 +117,18 @@ fn collect(base: &Path, folder: &Path, files: &mut Vec<(PathBuf, String)>) -> Re
 }
 
 /// `init.evcxr` and `prelude.rs`.
-fn write_configuration(places: &Places, shared_object: &Path, target: &Path) -> Result<()> {
+fn write_configuration(places: &Places, link: &link::Link) -> Result<()> {
     let config = places.kernel().join("config");
-    let flags = encoded_flags(&[
+    let mut flags = vec![
         "-Cprefer-dynamic".into(),
-        flag("--extern=aula_built=", shared_object),
-        flag("-Ldependency=", &target.join("deps")),
-    ]);
+        flag("--extern=aula_built=", &link.library),
+        flag("-Ldependency=", &link.crates),
+    ];
+    if cfg!(target_os = "linux") {
+        // The stand-in is kept although no symbol is found in it.
+        flags.extend(["-Clink-arg=-Wl,--no-as-needed".into(), flag("-Clink-arg=", &link.library)]);
+    }
+    let flags = encoded_flags(&flags);
     let facade = toml_string(&places.kernel().join("facade"));
     // A cell is one small crate and never compiled again: to cut it into parts and to remember them costs more than it
     // gains, a fifth of the time.
