@@ -77,6 +77,14 @@ impl ModelFolder {
         Ok(Self { folder, config, tokenizer, tokenizer_config })
     }
 
+    /// The ids that `config.json` gives under `key`: one, a list, or none.
+    pub fn ids(&self, key: &str) -> Vec<u32> {
+        match &self.config[key] {
+            Value::Array(ids) => ids.iter().filter_map(|id| Some(id.as_u64()? as u32)).collect(),
+            id => id.as_u64().map(|id| id as u32).into_iter().collect(),
+        }
+    }
+
     /// The weights, to build a model of.
     pub fn weights(&self) -> Result<Weights> {
         Ok(Weights::found(load_weights(&self.folder)?))

@@ -42,7 +42,8 @@ pub struct Prediction {
 }
 
 impl Classifier {
-    /// Loads a trained classifier: a folder or a name of the Hub (`"org/name"`): bert, distilbert, roberta, xlm-roberta.
+    /// Loads a trained classifier: a folder or a name of the Hub (`"org/name"`): bert, deberta-v2, distilbert, roberta,
+    /// xlm-roberta.
     pub fn load(name: &str) -> Result<Self> {
         let files = ModelFolder::open(name)?;
         let labels = labels(&files.config);
@@ -246,7 +247,8 @@ impl Classifier {
     /// Freezes the encoder and puts small trainable matrices on it; the head is trained in full. Run again, it starts
     /// them anew.
     pub fn add_lora(&mut self, config: &LoraConfig) -> Result<()> {
-        nn::add_lora(&mut self.model, config, CLASSIFIER)
+        let head = self.model.head();
+        nn::add_lora(&mut self.model, config, &head)
     }
 
     /// Adds the adapters into the weights and takes them off; everything can be trained again.

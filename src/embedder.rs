@@ -29,7 +29,8 @@ pub struct Embeddings {
 }
 
 impl Embedder {
-    /// Loads a folder or a name of the Hub (`"org/name"`): bert, distilbert, roberta or xlm-roberta.
+    /// Loads a folder or a name of the Hub (`"org/name"`): bert, deberta-v2, distilbert, roberta or
+    /// xlm-roberta.
     ///
     /// Where sentence-transformers wrote how to pool (`1_Pooling/config.json`) and how much to read
     /// (`sentence_bert_config.json`), that is done; else the mean of the states, over as much as the model reads.

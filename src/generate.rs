@@ -21,13 +21,30 @@ pub struct GenerateConfig {
     pub top_p: f64,
     /// Over 1 makes tokens that were already said less likely (1.0).
     pub repetition_penalty: f64,
+    /// Tokens in a row that are not said twice; 0: anything may be (0). Try 3 where a model repeats itself.
+    pub no_repeat_ngram_size: usize,
+    /// Ways to go on that are kept side by side (1). From 2 on the likeliest whole text is searched, and `temperature`,
+    /// `top_k` and `top_p` do nothing; try 4 for a summary or a translation.
+    pub num_beams: usize,
+    /// With beams: over 0 favours longer texts, under 0 shorter ones (1.0).
+    pub length_penalty: f64,
     /// The same seed writes the same text (42).
     pub seed: u64,
 }
 
 impl Default for GenerateConfig {
     fn default() -> Self {
-        Self { max_tokens: 80, temperature: 0.8, top_k: 40, top_p: 0.95, repetition_penalty: 1.0, seed: 42 }
+        Self {
+            max_tokens: 80,
+            temperature: 0.8,
+            top_k: 40,
+            top_p: 0.95,
+            repetition_penalty: 1.0,
+            no_repeat_ngram_size: 0,
+            num_beams: 1,
+            length_penalty: 1.0,
+            seed: 42,
+        }
     }
 }
 
@@ -42,31 +59,51 @@ impl GenerateConfig {
             (0.1..=10.0).contains(&self.repetition_penalty),
             format!("repetition_penalty = {} (1.0 ... 2.0)", self.repetition_penalty),
         );
+        all.must((1..=64).contains(&self.num_beams), format!("num_beams = {} (1 ... 16)", self.num_beams));
+        all.must(self.length_penalty.is_finite(), format!("length_penalty = {} (-2.0 ... 2.0)", self.length_penalty));
         all.check()
+    }
+
+    /// Makes what was `said` less likely, or impossible, in the scores of all tokens: logits or log-probabilities.
+    ///
+    /// Repetition penalty: Keskar et al., arXiv 1909.05858. Of n tokens in a row that were said, the last is ruled out
+    /// where the others were just said: Paulus et al., arXiv 1705.04304.
+    pub(crate) fn adjust(&self, scores: &mut [f32], said: &[u32]) {
+        if self.repetition_penalty != 1.0 {
+            let penalty = self.repetition_penalty as f32;
+            let mut seen: Vec<u32> = said.to_vec();
+            seen.sort_unstable();
+            seen.dedup();
+            for token in seen {
+                if let Some(score) = scores.get_mut(token as usize) {
+                    *score = if *score > 0.0 { *score / penalty } else { *score * penalty };
+                }
+            }
+        }
+        let n = self.no_repeat_ngram_size;
+        if n > 0 && said.len() + 1 >= n {
+            let before = &said[said.len() + 1 - n..];
+            for row in said.windows(n).filter(|row| row[..n - 1] == *before) {
+                if let Some(score) = scores.get_mut(row[n - 1] as usize) {
+                    *score = f32::NEG_INFINITY;
+                }
+            }
+        }
     }
 }
 
 /// Draws the next token from `logits` (vocabulary), given the tokens `said` so far.
 ///
-/// In order: repetition penalty (Keskar et al., arXiv 1909.05858), temperature, top-k, top-p (Holtzman et al., arXiv 1904.09751).
+/// In order: what was said made less likely, temperature, top-k, top-p (Holtzman et al., arXiv 1904.09751).
 pub fn sample(logits: &Tensor, said: &[u32], config: &GenerateConfig, rng: &mut Rng) -> Result<u32> {
     let mut logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
-    if config.repetition_penalty != 1.0 {
-        let penalty = config.repetition_penalty as f32;
-        let mut seen: Vec<u32> = said.to_vec();
-        seen.sort_unstable();
-        seen.dedup();
-        for token in seen {
-            if let Some(logit) = logits.get_mut(token as usize) {
-                *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
-            }
-        }
+    config.adjust(&mut logits, said);
+    if config.temperature == 0.0 {
+        let first = |best: usize, i: usize| if logits[i] > logits[best] { i } else { best };
+        return Ok((0..logits.len()).fold(0, first) as u32);
     }
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    if config.temperature == 0.0 {
-        return Ok(order[0] as u32);
-    }
     if config.top_k > 0 {
         order.truncate(config.top_k);
     }
@@ -94,10 +131,10 @@ pub fn sample(logits: &Tensor, said: &[u32], config: &GenerateConfig, rng: &mut 
     Ok(order[weights.len() - 1] as u32)
 }
 
-/// The logits (vocabulary) of the last position. Shapes: hidden (1, time, d), head (vocabulary, d).
+/// The logits (texts, vocabulary) of the last position. Shapes: hidden (texts, time, d), head (vocabulary, d).
 pub(crate) fn last_logits(hidden: &Tensor, head: &Tensor) -> candle_core::Result<Tensor> {
     let time = hidden.dim(1)?;
-    crate::ops::linear(&hidden.narrow(1, time - 1, 1)?.contiguous()?, head, false)?.flatten_all()?.contiguous()
+    crate::ops::linear(&hidden.narrow(1, time - 1, 1)?.contiguous()?, head, false)?.squeeze(1)
 }
 
 /// Probabilities of the `count` likeliest next tokens, likeliest first.
@@ -114,10 +151,12 @@ const STYLE: &str = "max-width:48em;line-height:1.5";
 /// A generated text.
 #[derive(Clone, Debug)]
 pub struct Generation {
-    /// What it was asked to go on with.
+    /// What it was asked to go on with, or to make another text of.
     pub prompt: String,
-    /// What the model added.
+    /// What the model added, or that other text.
     pub text: String,
+    /// True where the text is another one: a summary, a translation, an answer.
+    pub another: bool,
     /// How many tokens it added.
     pub tokens: usize,
     /// True when the model ended the text itself; false when `max_tokens` did.
@@ -127,14 +166,18 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// The prompt and what follows it.
+    /// The prompt and what follows it; where the text is another one, that text.
     pub fn full_text(&self) -> String {
-        format!("{}{}", self.prompt, self.text)
+        if self.another {
+            self.text.clone()
+        } else {
+            format!("{}{}", self.prompt, self.text)
+        }
     }
 
     fn html(&self) -> String {
-        let open = if self.ended { "" } else { " …" };
-        format!("<b>{}</b>{}{open}", escape(&self.prompt), escape(&self.text))
+        let (open, arrow) = (if self.ended { "" } else { " …" }, if self.another { " → " } else { "" });
+        format!("<b>{}</b>{arrow}{}{open}", escape(&self.prompt), escape(&self.text))
     }
 
     /// Shows the text, the prompt in bold.
@@ -146,7 +189,8 @@ impl Generation {
 
 impl std::fmt::Display for Generation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.full_text(), if self.ended { "" } else { " …" })
+        let before = if self.another { format!("{} → ", self.prompt) } else { String::new() };
+        write!(f, "{before}{}{}", self.full_text(), if self.ended { "" } else { " …" })
     }
 }
 

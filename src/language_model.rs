@@ -8,6 +8,7 @@ use candle_core::{DType, Tensor};
 use serde_json::Value;
 
 use crate::adapter::{load_adapter, save_adapter};
+use crate::beam::Search;
 use crate::checkpoint::{read_json, save_tensors, write_json, MODEL_FILES};
 use crate::dataset::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
@@ -108,7 +109,7 @@ impl LanguageModel {
     pub fn next_tokens(&self, text: &str, count: usize) -> Result<Vec<(String, f32)>> {
         let ids = self.tokenizer.encode(text)?;
         let hidden = self.decoder.hidden(&Pass::text(&ids), None)?;
-        let logits = last_logits(&hidden.detach(), &self.decoder.head().value().detach())?;
+        let logits = last_logits(&hidden.detach(), &self.decoder.head().value().detach())?.flatten_all()?;
         let named = |(id, share): (u32, f32)| Ok((self.tokenizer.decode(&[id])?, share));
         likeliest(&logits, count)?.into_iter().map(named).collect()
     }
@@ -120,9 +121,36 @@ impl LanguageModel {
 
     fn write(&self, prompt: &str, config: &GenerateConfig, writing: &mut Writing) -> Result<Generation> {
         let begin = Instant::now();
-        let mut ids = self.tokenizer.encode(prompt)?;
-        let start = ids.len();
-        let limit = self.decoder.max_tokens();
+        let ids = self.tokenizer.encode(prompt)?;
+        // The new text is what the whole has more than the prompt: a token's text may depend on the one before.
+        let known = self.tokenizer.decode(&ids)?;
+        let text = |fresh: &[u32]| -> Result<String> {
+            let whole = self.tokenizer.decode(&[&ids, fresh].concat())?;
+            Ok(whole.strip_prefix(&known).unwrap_or(&whole).to_string())
+        };
+        writing.begin(prompt);
+        // Half a character, or an error in showing, is no reason to end: the whole text is read below.
+        let mut tell = |fresh: &[u32]| writing.add(|| text(fresh).unwrap_or_default());
+        let fresh = self.go_on(&ids, config, &mut tell)?;
+        Ok(Generation {
+            prompt: prompt.to_string(),
+            text: text(&fresh)?,
+            another: false,
+            tokens: fresh.len(),
+            ended: fresh.last().is_some_and(|last| self.end_tokens().contains(last)),
+            seconds: begin.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The ids that the model adds to those of a prompt, the end included.
+    pub fn generate_ids(&self, prompt: &[u32], config: &GenerateConfig) -> Result<Vec<u32>> {
+        config.check()?;
+        self.go_on(prompt, config, &mut |_| ())
+    }
+
+    /// The new ids; `tell` hears those so far.
+    fn go_on(&self, prompt: &[u32], config: &GenerateConfig, tell: &mut dyn FnMut(&[u32])) -> Result<Vec<u32>> {
+        let (start, limit) = (prompt.len(), self.decoder.max_tokens());
         if start == 0 || start >= limit {
             return Err(Error::new(
                 ErrorKind::BadData,
@@ -134,32 +162,33 @@ impl LanguageModel {
             )
             .next(tr!("Usa otro comienzo.", "Use another prompt.")));
         }
-        let (ends, head) = (self.end_tokens(), self.decoder.head().value().detach());
-        let (mut rng, mut cache, mut ended) = (Rng::new(config.seed), KvCache::new(), false);
-        let mut fresh = ids.clone();
-        // The new text is what the whole has more than the prompt: a token's text may depend on the one before.
-        let known = self.tokenizer.decode(&ids)?;
-        let text = |ids: &[u32]| -> Result<String> {
-            let whole = self.tokenizer.decode(ids)?;
-            Ok(whole.strip_prefix(&known).unwrap_or(&whole).to_string())
-        };
-        writing.begin(prompt);
-        while !ended && ids.len() < limit && ids.len() - start < config.max_tokens && !stopped() {
-            let hidden = self.decoder.hidden(&Pass::text(&fresh), Some(&mut cache))?.detach();
-            let token = sample(&last_logits(&hidden, &head)?, &ids, config, &mut rng)?;
-            ended = ends.contains(&token);
-            ids.push(token);
-            fresh = vec![token];
-            // Half a character, or an error in showing, is no reason to end: the whole text is read below.
-            writing.add(|| text(&ids).unwrap_or_default());
+        let (ends, limit) = (self.end_tokens(), config.max_tokens.min(limit - start));
+        let (mut rng, mut cache) = (Rng::new(config.seed), KvCache::new());
+        let mut logits = self.next_logits(&Pass::text(prompt), &mut cache)?;
+        if config.num_beams > 1 {
+            let search = Search { config, start: prompt, ends: &ends, limit };
+            let mut next = |parents: &[u32], tokens: &[u32]| {
+                cache.pick(parents)?;
+                Ok(self.next_logits(&Pass::side_by_side(tokens), &mut cache)?.to_vec2()?)
+            };
+            return Ok(search.run(logits.flatten_all()?.to_vec1()?, &mut next, tell)?.tokens);
         }
-        Ok(Generation {
-            prompt: prompt.to_string(),
-            text: text(&ids)?,
-            tokens: ids.len() - start,
-            ended,
-            seconds: begin.elapsed().as_secs_f64(),
-        })
+        let mut ids = prompt.to_vec();
+        loop {
+            let token = sample(&logits, &ids, config, &mut rng)?;
+            ids.push(token);
+            tell(&ids[start..]);
+            if ids.len() - start == limit || ends.contains(&token) || stopped() {
+                return Ok(ids.split_off(start));
+            }
+            logits = self.next_logits(&Pass::text(&[token]), &mut cache)?;
+        }
+    }
+
+    /// The logits (texts, vocabulary) of the last position of each text of a pass.
+    fn next_logits(&self, pass: &Pass, cache: &mut KvCache) -> Result<Tensor> {
+        let hidden = self.decoder.hidden(pass, Some(cache))?.detach();
+        Ok(last_logits(&hidden, &self.decoder.head().value().detach())?)
     }
 
     /// Goes on with each of `prompts`, with the same settings and seed.

@@ -42,6 +42,8 @@ pub mod train;
 
 pub mod generate;
 
+pub mod beam;
+
 pub mod language_model;
 
 pub mod masked_model;
@@ -49,6 +51,8 @@ pub mod masked_model;
 pub mod classifier;
 
 pub mod embedder;
+
+pub mod seq2seq;
 
 pub mod bench;
 pub mod pretrain;
@@ -69,6 +73,7 @@ pub mod prelude {
     pub use crate::masked_model::{Filling, Fillings, MaskedModel};
     pub use crate::plot::Chart;
     pub use crate::schedule::Schedule;
+    pub use crate::seq2seq::Seq2Seq;
     pub use crate::sys::stopped;
     pub use crate::table::Table;
     pub use crate::tokenizer::Tokens;

@@ -48,7 +48,8 @@ pub struct Fillings {
 }
 
 impl MaskedModel {
-    /// Loads a folder or a name of the Hub (`"org/name"`): bert, distilbert, roberta or xlm-roberta.
+    /// Loads a folder or a name of the Hub (`"org/name"`): bert, deberta-v2, distilbert, roberta or
+    /// xlm-roberta.
     pub fn load(name: &str) -> Result<Self> {
         let files = ModelFolder::open(name)?;
         let model = MaskedEncoder::new(encoder_config(&files.config)?, files.weights()?)?;

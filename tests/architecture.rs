@@ -14,7 +14,7 @@ const ROWS: &[&[&str]] = &[
     &["nn"],
     &["models"],
     &["batch", "dataset", "optim", "schedule", "history", "checkpoint", "adapter", "train"],
-    &["generate", "language_model", "masked_model", "classifier", "embedder"],
+    &["generate", "beam", "language_model", "masked_model", "classifier", "embedder", "seq2seq"],
     &["pretrain", "bench"],
     &["lib", "main"],
 ];

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
-use aula::ops::{self, Activation, Affine, Dropout, RopeTable, Wanted, IGNORE};
+use aula::ops::{self, Activation, Affine, Dropout, Of, RopeTable, Seen, Wanted, IGNORE};
 use aula::rng::Rng;
 use candle_core::{DType, Device, Result, Tensor, Var, D};
 
@@ -341,5 +341,58 @@ fn linear_cross_entropy_over_many_chunks_equals_one() {
     close("loss", &numbers(&mine().unwrap()), &numbers(&theirs().unwrap()), 1e-5);
     for (mine, theirs) in gradients(&[&h, &w], &mine).iter().zip(gradients(&[&h, &w], &theirs)) {
         close("gradient", mine, &theirs, 1e-3);
+    }
+}
+
+/// Adds a large negative number to every score that is not seen, and takes candle's basic softmax.
+fn plain_weights(scores: &Tensor, keys: &[usize], past_only: bool) -> Result<Tensor> {
+    let (texts, _, time, all) = scores.dims4()?;
+    let hidden = |text: usize, query: usize, key: usize| key >= keys[text] || past_only && key > all - time + query;
+    let mask: Vec<f32> = (0..texts * time * all)
+        .map(|i| if hidden(i / all / time, i / all % time, i % all) { -1e9 } else { 0.0 })
+        .collect();
+    let mask = Tensor::from_vec(mask, (texts, 1, time, all), &Device::Cpu)?;
+    candle_nn::ops::softmax(&scores.broadcast_add(&mask)?, D::Minus1)
+}
+
+#[test]
+fn attention_weights_are_a_softmax_over_what_is_seen() {
+    for (keys, past_only, time) in [(vec![5, 3], false, 5), (vec![5, 5], true, 5), (vec![5, 4], true, 2)] {
+        let scores = random(&[2, 3, time, 5], 1);
+        let seen = || Seen { keys: keys.clone(), past_only };
+        let composite = || plain_weights(&scores, &keys, past_only);
+        check("attention_weights", &[&scores], &|| ops::attention_weights(&scores, seen(), None), &composite);
+    }
+    let scores = random(&[2, 3, 5, 5], 1);
+    let seen = || Seen { keys: vec![5, 3], past_only: false };
+    let dropout = || Some(Dropout::new(0.4, vec![1, 2]));
+    let kept = ops::attention_weights(&scores, seen(), dropout()).unwrap().detach();
+    let composite = || {
+        // What is left of each weight: 0 or 1 / 0.6.
+        let left = (&kept / ops::attention_weights(&scores.as_detached_tensor(), seen(), None)?.clamp(1e-9, 1.0)?)?;
+        plain_weights(&scores, &[5, 3], false)? * left
+    };
+    check("attention_weights, dropout", &[&scores], &|| ops::attention_weights(&scores, seen(), dropout()), &composite);
+    assert!(ops::attention_weights(&scores, Seen { keys: vec![5, 6], past_only: false }, None).is_err());
+}
+
+#[test]
+fn scores_by_distance_are_gathered_for_each_pair() {
+    let places: Vec<u32> = vec![2, 1, 0, 3, 2, 1, 3, 3, 2]; // 3 queries, 3 keys, 4 distances
+    for of in [Of::Query, Of::Key] {
+        let x = random(&[2, 2, 3, 4], 1); // heads, texts, time, distances
+        let composite = || {
+            let x = x.transpose(0, 1)?.contiguous()?; // texts, heads, ...
+            let index = Tensor::from_slice(&places, (1, 1, 3, 3), &Device::Cpu)?;
+            let index = if of == Of::Key { index.t()?.contiguous()? } else { index };
+            let y = x.gather(&index.repeat((2, 2, 1, 1))?.contiguous()?, 3)?;
+            if of == Of::Key {
+                y.transpose(2, 3)?.contiguous()
+            } else {
+                Ok(y)
+            }
+        };
+        check("by_distance", &[&x], &|| ops::by_distance(&x, &places, of), &composite);
+        assert!(ops::by_distance(&x, &places[1..], of).is_err());
     }
 }

@@ -22,9 +22,9 @@ static NAMES: Names = Names {
         "cls.predictions.bias",
         "cls.predictions.decoder.weight",
     ],
+    masked_too: None,
     classifier: ["bert.pooler.dense", "classifier"],
     classifier_activation: Activation::Tanh,
-    classifier_dropout_first: false,
 };
 
 /// What `config.json` says, under its names there; RoBERTa's says the same.
@@ -80,15 +80,18 @@ impl BertConfig {
             layers: self.num_hidden_layers,
             heads: self.num_attention_heads,
             positions: self.max_position_embeddings,
+            has_positions: true,
             first_position: 0,
             segments: self.type_vocab_size,
             eps: self.layer_norm_eps,
             activation: activation(config, kind, "hidden_act", "gelu")?,
             dropout: self.hidden_dropout_prob,
             attention_dropout: self.attention_probs_dropout_prob,
+            pooler_dropout: 0.0,
             classifier_dropout: self.classifier_dropout.unwrap_or(self.hidden_dropout_prob),
             tied: config["tie_word_embeddings"].as_bool().unwrap_or(true),
             labels: labels(config).len(),
+            distances: None,
         })
     }
 }

@@ -17,9 +17,9 @@ static NAMES: Names = Names {
     norms: ["sa_layer_norm", "output_layer_norm"],
     feed_forward: ["ffn.lin1", "ffn.lin2"],
     masked: ["vocab_transform", "vocab_layer_norm", "vocab_projector.bias", "vocab_projector.weight"],
+    masked_too: None,
     classifier: ["pre_classifier", "classifier"],
     classifier_activation: Activation::Relu,
-    classifier_dropout_first: false,
 };
 
 /// What `config.json` says, under its names there.
@@ -62,14 +62,17 @@ pub fn read(config: &Value) -> Result<EncoderConfig> {
         layers: read.n_layers,
         heads: read.n_heads,
         positions: read.max_position_embeddings,
+        has_positions: true,
         first_position: 0,
         segments: 0,
         eps: 1e-12,
         activation: activation(config, kind, "activation", "gelu")?,
         dropout: read.dropout,
         attention_dropout: read.attention_dropout,
+        pooler_dropout: 0.0,
         classifier_dropout: read.seq_classif_dropout,
         tied: config["tie_word_embeddings"].as_bool().unwrap_or(true),
         labels: labels(config).len(),
+        distances: None,
     })
 }

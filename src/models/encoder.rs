@@ -4,6 +4,7 @@
 
 use candle_core::Tensor;
 
+use super::deberta_v2::{self, DistanceConfig, Distances, Rows, Terms};
 use crate::error::Result;
 use crate::nn::{module_fields, LayerNorm, Linear, Param, Pass, Weights};
 use crate::ops::{self, Activation};
@@ -23,8 +24,10 @@ pub struct EncoderConfig {
     pub layers: usize,
     /// Attention heads per layer.
     pub heads: usize,
-    /// Rows of the table of positions.
+    /// The longest text, which is the rows of the table of positions where there is one.
     pub positions: usize,
+    /// False where there is no table of positions.
+    pub has_positions: bool,
     /// The row of a text's first position (RoBERTa leaves the first two unused).
     pub first_position: usize,
     /// Rows of the table of segments; 0: there is none. Every text here is segment 0.
@@ -37,12 +40,16 @@ pub struct EncoderConfig {
     pub dropout: f64,
     /// Share left out of the attention's weights while training.
     pub attention_dropout: f64,
+    /// Share left out before a classifier's first layer while training.
+    pub pooler_dropout: f64,
     /// Share left out before a classifier's last layer while training.
     pub classifier_dropout: f64,
     /// True when the masked-language head's matrix is the embedding.
     pub tied: bool,
     /// Numbers that a classifier gives.
     pub labels: usize,
+    /// How attention sees distances (DeBERTa); none: it does not.
+    pub distances: Option<DistanceConfig>,
 }
 
 /// What a family calls its weights.
@@ -60,12 +67,12 @@ pub struct Names {
     pub feed_forward: [&'static str; 2],
     /// The masked-language head: its linear layer, its norm, the bias of the logits, and their matrix if it is not tied.
     pub masked: [&'static str; 4],
+    /// Other names of the same that published models have; where the file has them, they count.
+    pub masked_too: Option<[&'static str; 4]>,
     /// The classifier's two linear layers.
     pub classifier: [&'static str; 2],
     /// What is between those two.
     pub classifier_activation: Activation,
-    /// True when dropout is at work before the first of the two as well.
-    pub classifier_dropout_first: bool,
 }
 
 /// Tensors of other heads, and constants that older files carry along: they may be left over.
@@ -74,6 +81,8 @@ const IGNORED: &[&str] = &[
     "pooler.",
     "cls.",
     "lm_head.",
+    "lm_predictions.",
+    "mask_predictions.",
     "vocab_transform.",
     "vocab_layer_norm.",
     "vocab_projector.",
@@ -86,6 +95,8 @@ const IGNORED: &[&str] = &[
 const HEADS: &[&str] = &[
     "cls.",
     "lm_head.",
+    "lm_predictions.",
+    "mask_predictions.",
     "vocab_transform.",
     "vocab_layer_norm.",
     "vocab_projector.",
@@ -98,18 +109,20 @@ const HEADS: &[&str] = &[
 pub struct Encoder {
     config: EncoderConfig,
     word_embeddings: Param,
-    position_embeddings: Param,
+    position_embeddings: Option<Param>,
     token_type_embeddings: Option<Param>,
     norm: LayerNorm,
+    distances: Option<Distances>,
     layers: Vec<Layer>,
 }
 
-module_fields!(Encoder: word_embeddings, position_embeddings, token_type_embeddings, norm, layers);
+module_fields!(Encoder: word_embeddings, position_embeddings, token_type_embeddings, norm, distances, layers);
 
 struct Layer {
     query: Linear,
     key: Linear,
     value: Linear,
+    terms: Option<Terms>,
     output: Linear,
     attention_norm: LayerNorm,
     up: Linear,
@@ -117,7 +130,7 @@ struct Layer {
     output_norm: LayerNorm,
 }
 
-module_fields!(Layer: query, key, value, output, attention_norm, up, down, output_norm);
+module_fields!(Layer: query, key, value, terms, output, attention_norm, up, down, output_norm);
 
 /// The spread of newly drawn weights, as in the paper on BERT.
 const STD: f32 = 0.02;
@@ -132,6 +145,7 @@ impl Layer {
             query: w.linear_bias(&at(query), d, d, STD)?,
             key: w.linear_bias(&at(key), d, d, STD)?,
             value: w.linear_bias(&at(value), d, d, STD)?,
+            terms: c.distances.as_ref().map(|distances| Terms::new(distances, c, w, index)).transpose()?,
             output: w.linear_bias(&at(output), d, d, STD)?,
             attention_norm: w.layer_norm(&at(attention_norm), d, c.eps)?,
             up: w.linear_bias(&at(up), d, wide, STD)?,
@@ -141,11 +155,16 @@ impl Layer {
     }
 
     /// The states after this layer. Shapes: x and result (texts, time, hidden).
-    fn forward(&self, x: &Tensor, c: &EncoderConfig, pass: &Pass) -> candle_core::Result<Tensor> {
+    fn forward(&self, x: &Tensor, c: &EncoderConfig, rows: Option<&Rows>, pass: &Pass) -> candle_core::Result<Tensor> {
         let (texts, time, d) = x.dims3()?;
         let heads = (texts, time, c.heads, d / c.heads);
         let (q, k, v) = (self.query.forward(x, heads)?, self.key.forward(x, heads)?, self.value.forward(x, heads)?);
-        let y = ops::attention_within(&q, &k, &v, &pass.lengths, pass.next_dropout(c.attention_dropout))?;
+        let y = match (&self.terms, rows) {
+            (Some(terms), Some(rows)) => {
+                terms.attend(rows, [&q, &k, &v], (&self.query, &self.key), pass, c.attention_dropout)?
+            }
+            _ => ops::attention_within(&q, &k, &v, &pass.lengths, pass.next_dropout(c.attention_dropout))?,
+        };
         let y = pass.dropout(self.output.forward(&y, (texts, time, d))?, c.dropout)?;
         let x = self.attention_norm.forward(&(y + x)?)?;
         let wide = ops::activate(&self.up.forward(&x, (texts, time, c.intermediate_size))?, c.activation)?;
@@ -167,14 +186,18 @@ impl Encoder {
         let (c, d) = (&config, config.hidden_size);
         let at = |name: &str| format!("{}embeddings.{name}", c.names.prefix);
         let word_embeddings = w.matrix(&at("word_embeddings.weight"), c.vocab_size, d, STD)?;
-        let position_embeddings = w.matrix(&at("position_embeddings.weight"), c.positions, d, STD)?;
+        let position_embeddings = match c.has_positions {
+            true => Some(w.matrix(&at("position_embeddings.weight"), c.positions, d, STD)?),
+            false => None,
+        };
         let token_type_embeddings = match c.segments {
             0 => None,
             segments => Some(w.matrix(&at("token_type_embeddings.weight"), segments, d, STD)?),
         };
         let norm = w.layer_norm(&at("LayerNorm"), d, c.eps)?;
+        let distances = c.distances.as_ref().map(|distances| Distances::new(distances, c, w)).transpose()?;
         let layers = (0..c.layers).map(|i| Layer::new(c, w, i)).collect::<Result<_>>()?;
-        Ok(Self { config, word_embeddings, position_embeddings, token_type_embeddings, norm, layers })
+        Ok(Self { config, word_embeddings, position_embeddings, token_type_embeddings, norm, distances, layers })
     }
 
     /// The last layer's states (texts, time, hidden); at padding they mean nothing.
@@ -183,13 +206,24 @@ impl Encoder {
         let first = c.first_position;
         let places: Vec<u32> = (0..pass.texts()).flat_map(|_| (first..first + pass.time).map(|i| i as u32)).collect();
         let mut x = self.word_embeddings.rows(&pass.ids, pass)?;
-        x = (x + self.position_embeddings.rows(&places, pass)?)?;
+        if let Some(positions) = &self.position_embeddings {
+            x = (x + positions.rows(&places, pass)?)?;
+        }
         if let Some(segments) = &self.token_type_embeddings {
             x = (x + segments.rows(&vec![0; places.len()], pass)?)?;
         }
         let mut x = pass.dropout(self.norm.forward(&x)?, c.dropout)?;
-        for layer in &self.layers {
-            x = layer.forward(&x, c, pass)?;
+        let rows = self.distances.as_ref().map(|distances| distances.rows(pass.time)).transpose()?;
+        let mixing = self.distances.as_ref().filter(|distances| distances.mixes());
+        if mixing.is_some() {
+            x = x.broadcast_mul(&deberta_v2::real(pass)?)?;
+        }
+        for (i, layer) in self.layers.iter().enumerate() {
+            let states = layer.forward(&x, c, rows.as_ref(), pass)?;
+            x = match mixing.filter(|_| i == 0) {
+                Some(distances) => distances.mix(&x, states, pass, c.dropout)?,
+                None => states,
+            };
         }
         Ok(x)
     }
@@ -222,7 +256,8 @@ impl MaskedEncoder {
     pub fn new(config: EncoderConfig, weights: Weights) -> Result<Self> {
         let mut weights = weights.named_as_today(config.names.prefix, HEADS);
         let (c, w, d) = (config.clone(), &mut weights, config.hidden_size);
-        let [dense, norm, bias, decoder] = c.names.masked;
+        let other = c.names.masked_too.filter(|names| w.any(&names[..1]));
+        let [dense, norm, bias, decoder] = other.unwrap_or(c.names.masked);
         let model = Self {
             encoder: Encoder::read(config, w)?,
             dense: w.linear_bias(dense, d, d, STD)?,
@@ -257,7 +292,7 @@ pub struct ClassifierEncoder {
 
 module_fields!(ClassifierEncoder: encoder, dense, out);
 
-/// Beginnings of names of a classifier's head; its weights are trained in full where the rest carries adapters.
+/// Beginnings of names of a classifier's head.
 pub const CLASSIFIER: &[&str] = &["classifier.", "pre_classifier."];
 
 impl ClassifierEncoder {
@@ -269,7 +304,7 @@ impl ClassifierEncoder {
     /// Builds the model with a new head, drawn by `seed`, whatever head its file has.
     pub fn with_new_head(config: EncoderConfig, weights: Weights, seed: u64) -> Result<Self> {
         let pooler = format!("{}pooler.", config.names.prefix);
-        let drawn = [CLASSIFIER, &[&pooler]].concat();
+        let drawn = [CLASSIFIER, &[&pooler, "pooler."]].concat();
         Self::read(config, weights, |weights| weights.without(CLASSIFIER).drawing(&drawn, seed))
     }
 
@@ -286,11 +321,17 @@ impl ClassifierEncoder {
         Ok(model)
     }
 
+    /// The names of the head's layers: they are trained in full where the rest carries adapters.
+    pub fn head(&self) -> Vec<&'static str> {
+        let names = self.encoder.config.names;
+        names.classifier.into_iter().filter(|name| !name.starts_with(names.prefix)).collect()
+    }
+
     /// What the last layer is applied to (texts, hidden): each text's first state, through the head's first layer.
     pub fn pooled(&self, pass: &Pass) -> candle_core::Result<Tensor> {
         let c = &self.encoder.config;
         let first = self.encoder.hidden(pass)?.narrow(1, 0, 1)?.contiguous()?; // (texts, 1, hidden)
-        let first = if c.names.classifier_dropout_first { pass.dropout(first, c.classifier_dropout)? } else { first };
+        let first = pass.dropout(first, c.pooler_dropout)?;
         let dense = self.dense.forward(&first, first.shape())?;
         let pooled = ops::activate(&dense, c.names.classifier_activation)?;
         pass.dropout(pooled, c.classifier_dropout)?.squeeze(1)

@@ -2,6 +2,7 @@
 
 pub mod bert;
 mod config;
+pub mod deberta_v2;
 pub mod distilbert;
 mod encoder;
 pub mod gpt2;
@@ -9,6 +10,7 @@ pub mod llama;
 pub mod qwen2;
 pub mod qwen3;
 pub mod roberta;
+pub mod t5;
 
 pub use config::labels;
 pub use encoder::{ClassifierEncoder, Encoder, EncoderConfig, MaskedEncoder, CLASSIFIER};
@@ -41,6 +43,15 @@ impl KvCache {
         self.len() == 0
     }
 
+    /// Keeps these of its texts, in this order; one may be kept more than once.
+    pub fn pick(&mut self, rows: &[u32]) -> candle_core::Result<()> {
+        let rows = Tensor::new(rows, &candle_core::Device::Cpu)?;
+        for (k, v) in self.layers.iter_mut().flatten() {
+            (*k, *v) = (k.index_select(&rows, 0)?, v.index_select(&rows, 0)?);
+        }
+        Ok(())
+    }
+
     /// Adds new keys and values (batch, time, kv_heads, d) of a layer, and gives all of them.
     fn append(&mut self, layer: usize, k: Tensor, v: Tensor) -> candle_core::Result<(Tensor, Tensor)> {
         if self.layers.len() <= layer {
@@ -67,6 +78,83 @@ pub trait Decoder: Module + Send + Sync {
     fn max_tokens(&self) -> usize;
 }
 
+/// What an encoder made of some texts, for a decoder to read.
+pub struct Source {
+    /// The encoder's states (texts, time, hidden); at padding they mean nothing.
+    pub states: Tensor,
+    /// The real length of each text.
+    pub lengths: Vec<usize>,
+}
+
+/// What generation keeps of a decoder that reads a source: its own past, and the source as each layer sees it.
+#[derive(Clone, Debug, Default)]
+pub struct CrossCache {
+    own: KvCache,
+    source: Vec<(Tensor, Tensor)>,
+}
+
+impl CrossCache {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many positions of its own it holds.
+    pub fn len(&self) -> usize {
+        self.own.len()
+    }
+
+    /// True before the first token.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty()
+    }
+
+    /// As [`KvCache::pick`]; the source stays.
+    pub fn pick(&mut self, rows: &[u32]) -> candle_core::Result<()> {
+        self.own.pick(rows)
+    }
+
+    fn append(&mut self, layer: usize, k: Tensor, v: Tensor) -> candle_core::Result<(Tensor, Tensor)> {
+        self.own.append(layer, k, v)
+    }
+
+    /// Keys and values of the source in a layer, made the first time that they are asked for.
+    fn source(
+        &mut self,
+        layer: usize,
+        project: impl FnOnce() -> candle_core::Result<(Tensor, Tensor)>,
+    ) -> candle_core::Result<(Tensor, Tensor)> {
+        if self.source.len() == layer {
+            self.source.push(project()?);
+        }
+        match self.source.get(layer) {
+            Some((k, v)) => Ok((k.clone(), v.clone())),
+            None => candle_core::bail!("layer {layer} asked for its source before those below it"),
+        }
+    }
+}
+
+/// A model that reads a text and writes another.
+pub trait EncoderDecoder: Module + Send + Sync {
+    /// What the encoder makes of the texts of a pass.
+    fn encode(&self, pass: &Pass) -> candle_core::Result<Source>;
+
+    /// The decoder's last states (texts, time, hidden) for the texts that are written, each with its source. With a cache,
+    /// the pass is over the positions that follow those it holds, and one source will do for several texts.
+    fn decode(&self, pass: &Pass, source: &Source, cache: Option<&mut CrossCache>) -> candle_core::Result<Tensor>;
+
+    /// The matrix (vocabulary, hidden) that turns the decoder's states into logits.
+    fn head(&self) -> &Param;
+}
+
+/// Builds the family that `config` names in `model_type`.
+pub fn encoder_decoder(config: &Value, weights: Weights) -> Result<Box<dyn EncoderDecoder>> {
+    match config["model_type"].as_str() {
+        Some(kind @ ("t5" | "mt5")) => Ok(Box::new(t5::T5::new(t5::T5Config::read(config, kind)?, weights)?)),
+        other => Err(unknown_family(other, "mt5, t5")),
+    }
+}
+
 /// Builds the family that `config` names in `model_type`.
 pub fn decoder(config: &Value, weights: Weights) -> Result<Box<dyn Decoder>> {
     match config["model_type"].as_str() {
@@ -84,9 +172,10 @@ pub fn decoder(config: &Value, weights: Weights) -> Result<Box<dyn Decoder>> {
 pub fn encoder_config(config: &Value) -> Result<EncoderConfig> {
     match config["model_type"].as_str() {
         Some("bert") => bert::read(config),
+        Some("deberta-v2") => deberta_v2::read(config),
         Some("distilbert") => distilbert::read(config),
         Some(kind @ ("roberta" | "xlm-roberta")) => roberta::read(config, kind),
-        other => Err(unknown_family(other, "bert, distilbert, roberta, xlm-roberta")),
+        other => Err(unknown_family(other, "bert, deberta-v2, distilbert, roberta, xlm-roberta")),
     }
 }
 

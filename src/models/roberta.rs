@@ -17,9 +17,9 @@ static NAMES: Names = Names {
     norms: ["attention.output.LayerNorm", "output.LayerNorm"],
     feed_forward: ["intermediate.dense", "output.dense"],
     masked: ["lm_head.dense", "lm_head.layer_norm", "lm_head.bias", "lm_head.decoder.weight"],
+    masked_too: None,
     classifier: ["classifier.dense", "classifier.out_proj"],
     classifier_activation: Activation::Tanh,
-    classifier_dropout_first: true,
 };
 
 /// Reads the settings of a RoBERTa; `kind` is `roberta` or `xlm-roberta`.
@@ -27,5 +27,6 @@ pub fn read(config: &Value, kind: &str) -> Result<EncoderConfig> {
     let read = BertConfig::read(config, kind)?;
     // The row of the padding's id stands for padding, those before it are never used.
     let first_position = read.pad_token_id.unwrap_or(1) + 1;
-    Ok(EncoderConfig { first_position, ..read.encoder(config, kind, &NAMES)? })
+    let encoder = read.encoder(config, kind, &NAMES)?;
+    Ok(EncoderConfig { first_position, pooler_dropout: encoder.classifier_dropout, ..encoder })
 }

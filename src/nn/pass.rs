@@ -33,6 +33,11 @@ impl Pass {
         Self { ids: ids.to_vec(), lengths: vec![ids.len()], time: ids.len(), seeds: None, site: Cell::new(0) }
     }
 
+    /// A pass over one more token of each of several texts, without dropout.
+    pub fn side_by_side(tokens: &[u32]) -> Self {
+        Self { lengths: vec![1; tokens.len()], time: 1, ..Self::text(tokens) }
+    }
+
     /// The pass with dropout, by a seed for each text.
     pub fn training(self, seeds: &[u64]) -> Self {
         Self { seeds: Some(seeds.to_vec()), ..self }

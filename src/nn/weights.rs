@@ -58,6 +58,13 @@ impl Weights {
         tensors.keys().any(|name| starts.iter().any(|start| name.starts_with(start)))
     }
 
+    /// True when both tensors were found and hold the same numbers.
+    pub fn same(&self, one: &str, other: &str) -> Result<bool> {
+        let Source::Found(tensors) = &self.source else { return Ok(false) };
+        let (Some(one), Some(other)) = (tensors.get(one), tensors.get(other)) else { return Ok(false) };
+        Ok(one.dims() == other.dims() && one.sub(other)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()? == 0.0)
+    }
+
     /// The same without what begins with one of `starts`: a head that is to be replaced.
     pub fn without(mut self, starts: &[&str]) -> Self {
         if let Source::Found(tensors) = &mut self.source {
@@ -74,9 +81,14 @@ impl Weights {
 
     /// A matrix of a linear layer or an embedding; drawn ones are normal with standard deviation `std`.
     pub fn matrix(&mut self, name: &str, rows: usize, columns: usize, std: f32) -> Result<Param> {
+        self.tensor(name, &[rows, columns], std)
+    }
+
+    /// As [`Weights::matrix`], of any shape.
+    pub fn tensor(&mut self, name: &str, shape: &[usize], std: f32) -> Result<Param> {
         let tensor = match self.generator(name) {
-            Some(rng) => Tensor::from_vec(rng.normals(rows * columns, std), (rows, columns), &Device::Cpu)?,
-            None => self.take(name, &[rows, columns])?,
+            Some(rng) => Tensor::from_vec(rng.normals(shape.iter().product(), std), shape, &Device::Cpu)?,
+            None => self.take(name, shape)?,
         };
         Param::new(name, &tensor)
     }

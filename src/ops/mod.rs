@@ -12,9 +12,11 @@ mod dropout;
 mod embedding;
 mod layer_norm;
 mod linear;
+mod relative;
 mod rms_norm;
 mod rope;
 mod simd;
+mod softmax;
 mod swiglu;
 
 pub use activation::{activate, Activation, ACTIVATIONS};
@@ -25,8 +27,10 @@ pub use dropout::{dropout, mix, Dropout};
 pub use embedding::{add_rows, distinct, embedding};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_add, linear_to, Affine};
+pub use relative::{by_distance, Of};
 pub use rms_norm::rms_norm;
 pub use rope::{rope, RopeTable};
+pub use softmax::{attention_weights, Seen};
 pub use swiglu::swiglu;
 
 use candle_core::{bail, CpuStorage, Layout, Result};
