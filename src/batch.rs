@@ -1,11 +1,14 @@
 //! Texts side by side as a model computes them: padded, split over cores, with what is to be predicted.
 
+use std::sync::Mutex;
+
 use candle_core::{Device, Tensor};
 
 use crate::error::Result;
 use crate::nn::Pass;
 use crate::ops::IGNORE;
 use crate::rng::Rng;
+use crate::show::Progress;
 use crate::sys::{on_each_core, stopped, stopped_error, threads};
 
 /// Some texts side by side, padded on the right to the longest.
@@ -129,6 +132,15 @@ pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result
     order.sort_by_key(|i| texts[*i].len());
     let batches: Vec<&[usize]> = order.chunks(32).collect();
     let (cores, batches, measure) = (threads(), &batches, &measure);
+    let progress = Mutex::new((Progress::start(&tr!("Leyendo textos", "Reading texts"), texts.len()), 0));
+    let tell = |rows: usize| {
+        if let Ok(mut told) = progress.lock() {
+            let (progress, done) = &mut *told;
+            *done += rows;
+            progress.update(*done, &tr!("textos", "texts"));
+        }
+    };
+    let tell = &tell;
     // Core c takes batches c, c + cores, ...: as many short ones as the others, and as many long ones.
     let job = |core: usize| {
         move || -> Result<Vec<(usize, T)>> {
@@ -143,6 +155,7 @@ pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result
                 }
                 let batch = Batch::new(&rows.iter().map(|i| texts[*i].as_slice()).collect::<Vec<_>>())?;
                 done.extend(rows.iter().copied().zip(measure(&batch)?));
+                tell(rows.len());
             }
             Ok(done)
         }
@@ -152,6 +165,9 @@ pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result
     let mut found: Vec<(usize, T)> = Vec::new();
     for part in on_each_core(jobs) {
         found.extend(part?);
+    }
+    if let Ok((progress, _)) = progress.into_inner() {
+        progress.end(&tr!("textos", "texts"));
     }
     found.sort_by_key(|(i, _)| *i);
     Ok(found.into_iter().map(|(_, measured)| measured).collect())

@@ -1,5 +1,6 @@
 //! What happened during training: a table, a chart, and whether anything moved.
 
+use crate::energy::{in_joules, Energy};
 use crate::error::Result;
 use crate::plot::{line_chart, Chart, Series};
 use crate::show::Html;
@@ -30,6 +31,8 @@ pub struct EpochRecord {
     pub valid_loss: f64,
     /// Seconds since training began.
     pub seconds: f64,
+    /// Joules since training began.
+    pub joules: f64,
     /// The metrics on the validation texts, in the order of [`History::metrics`].
     pub metrics: Vec<f64>,
 }
@@ -82,6 +85,8 @@ pub struct History {
     pub tokens: usize,
     /// Seconds of the whole run.
     pub seconds: f64,
+    /// Joules of the whole run, and how they were found; none before it began.
+    pub energy: Option<Energy>,
 }
 
 impl History {
@@ -176,6 +181,11 @@ impl History {
         }
     }
 
+    /// The energy of the run, and how it was found.
+    pub fn energy_line(&self) -> Option<String> {
+        self.energy.as_ref().map(|energy| tr!("Energía: {energy}.", "Energy: {energy}."))
+    }
+
     fn rows(&self) -> Vec<Vec<String>> {
         let row = |record: &EpochRecord| {
             let mark = if Some(record.epoch) == self.best { " ★" } else { "" };
@@ -188,6 +198,7 @@ impl History {
             row.extend((!self.of_labels).then(|| format!("{:.1}", record.valid_perplexity())));
             row.extend(record.metrics.iter().map(|value| format!("{value:.3}")));
             row.push(format!("{:.0} s", record.seconds));
+            row.push(in_joules(record.joules));
             row
         };
         self.epochs.iter().map(row).collect()
@@ -204,6 +215,7 @@ impl History {
         headers.extend((!self.of_labels).then(|| tr!("perplejidad validación", "validation perplexity")));
         headers.extend(self.metrics.iter().cloned());
         headers.push(tr!("tiempo", "time"));
+        headers.push(tr!("energía", "energy"));
         headers
     }
 
@@ -214,7 +226,7 @@ impl History {
     /// What stands beside the table.
     fn lines(&self) -> Vec<String> {
         let stopped = self.stopped_line().map(|line| format!("⏹ {line}."));
-        stopped.into_iter().chain(self.best_line()).chain([self.moved_line()]).collect()
+        stopped.into_iter().chain(self.best_line()).chain([self.moved_line()]).chain(self.energy_line()).collect()
     }
 
     /// Shows the table of epochs and the line on moved tensors.

@@ -9,6 +9,8 @@ pub mod error;
 pub mod rng;
 pub mod sys;
 
+pub mod energy;
+
 pub mod show;
 
 pub mod check;
@@ -66,6 +68,7 @@ pub mod prelude {
     pub use crate::classifier::{Classifier, Prediction};
     pub use crate::dataset::Dataset;
     pub use crate::embedder::{Embedder, Embeddings};
+    pub use crate::energy::{Energy, EnergyMeter};
     pub use crate::error::{Error, Result};
     pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
     pub use crate::history::History;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The rows of `docs/architecture.md`, which this test compares with the list there.
 const ROWS: &[&[&str]] = &[
     &["lang", "error"],
-    &["sys", "rng", "show"],
+    &["sys", "rng", "energy", "show"],
     &["check", "table", "plot", "hub", "tokenizer", "stories"],
     &["ops"],
     &["nn"],

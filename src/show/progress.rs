@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::energy::{in_joules, EnergyMeter};
+
 use super::{duration, escape, in_notebook, print_line, Html, Live};
 
 /// A job shorter than this shows nothing until it ends.
@@ -49,6 +51,8 @@ pub struct Progress {
     cost: Duration,
     over: bool,
     view: View,
+    /// Where the energy so far is told beside the time.
+    meter: Option<EnergyMeter>,
 }
 
 /// Where a job is seen.
@@ -86,6 +90,7 @@ impl Progress {
             cost: Duration::ZERO,
             over: false,
             view,
+            meter: None,
         }
     }
 
@@ -94,6 +99,12 @@ impl Progress {
         if !matches!(self.view, View::Lines) {
             self.silent = silent;
         }
+        self
+    }
+
+    /// Tells the energy so far beside the time, for jobs that work the processor hard.
+    pub fn with_energy(mut self) -> Progress {
+        self.meter = Some(EnergyMeter::start());
         self
     }
 
@@ -251,7 +262,10 @@ impl Progress {
 
     /// The time that passed and the time that is left.
     fn time(&self, elapsed: Duration, running: bool) -> String {
-        let time = duration(elapsed.as_secs_f64());
+        let mut time = duration(elapsed.as_secs_f64());
+        if let Some(meter) = &self.meter {
+            time = format!("{} · {time}", in_joules(meter.so_far().joules));
+        }
         match self.left(elapsed).filter(|_| running).map(duration) {
             Some(left) => time + &tr!(", faltan {left}", ", {left} left"),
             None => time,

@@ -1,6 +1,7 @@
 //! What needs the operating system: settings from the environment, folders written whole or not at all, and the way
 //! from the process of the cells to the kernel's relay.
 
+mod clock;
 mod descriptors;
 mod flush;
 mod marks;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub use clock::cpu_seconds;
 pub use descriptors::stop_on_ctrl_c;
 pub use stop::{ask_to_stop, forget_stop, stopped, stopped_error};
 

@@ -142,16 +142,16 @@ fn step(row: &[f64]) -> Option<StepRecord> {
 fn epochs(history: &History) -> Vec<Vec<f64>> {
     let row = |e: &EpochRecord| {
         let train_loss = e.train_loss.unwrap_or(f64::NAN);
-        [&[e.epoch as f64, e.step as f64, train_loss, e.valid_loss, e.seconds], &e.metrics[..]].concat()
+        [&[e.epoch as f64, e.step as f64, train_loss, e.valid_loss, e.seconds, e.joules], &e.metrics[..]].concat()
     };
     history.epochs.iter().map(row).collect()
 }
 
 fn epoch(row: &[f64]) -> Option<EpochRecord> {
-    let [epoch, step, train_loss, valid_loss, seconds, metrics @ ..] = row else { return None };
+    let [epoch, step, train_loss, valid_loss, seconds, joules, metrics @ ..] = row else { return None };
     let train_loss = Some(*train_loss).filter(|loss| !loss.is_nan());
     let (epoch, step, metrics) = (*epoch as usize, *step as usize, metrics.to_vec());
-    Some(EpochRecord { epoch, step, train_loss, valid_loss: *valid_loss, seconds: *seconds, metrics })
+    Some(EpochRecord { epoch, step, train_loss, valid_loss: *valid_loss, seconds: *seconds, joules: *joules, metrics })
 }
 
 /// A number that tells models apart: by the names and shapes of their weights, which of them are trained, and some of the

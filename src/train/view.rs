@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::measure::measure;
 use super::{Score, TrainConfig, Trainable};
 use crate::dataset::Dataset;
+use crate::energy::{Energy, EnergyMeter};
 use crate::error::Result;
 use crate::history::{EpochRecord, History, StepRecord};
 use crate::show::Progress;
@@ -18,15 +19,17 @@ pub(super) struct View {
     pub(super) history: History,
     progress: Progress,
     begin: Instant,
-    /// Seconds of the run that this one goes on with.
-    before: f64,
+    /// Seconds and joules of the run that this one goes on with.
+    before: (f64, f64),
+    meter: EnergyMeter,
     /// Time spent in steps, and the tokens of those.
     busy: (Duration, usize),
 }
 
 impl View {
     pub(super) fn start(model: &dyn Trainable, planned: usize, config: &TrainConfig) -> Self {
-        let progress = Progress::start(&tr!("Entrenando", "Training"), planned).seen_after(Duration::ZERO);
+        let progress = Progress::start(&tr!("Entrenando", "Training"), planned);
+        let progress = progress.seen_after(Duration::ZERO).with_energy();
         let params = model.params();
         let trainable: Vec<_> = params.iter().filter(|param| param.trainable).collect();
         let history = History {
@@ -38,20 +41,34 @@ impl View {
             trainable_parameters: trainable.iter().map(|param| param.count()).sum(),
             ..History::default()
         };
-        Self { history, progress, begin: Instant::now(), before: 0.0, busy: (Duration::ZERO, 0) }
+        Self {
+            history,
+            progress,
+            begin: Instant::now(),
+            before: (0.0, 0.0),
+            meter: EnergyMeter::start(),
+            busy: (Duration::ZERO, 0),
+        }
     }
 
     /// Takes over the history of the run that this one goes on with.
     pub(super) fn go_on(&mut self, steps: Vec<StepRecord>, epochs: Vec<EpochRecord>, tokens: usize, seconds: f64) {
         let step = steps.len();
         self.progress.say(&tr!("Sigo después del paso {step}.", "Going on after step {step}."));
+        let joules = epochs.last().map_or(0.0, |record| record.joules);
         self.history = History { steps, epochs, tokens, ..std::mem::take(&mut self.history) };
-        self.before = seconds;
+        self.before = (seconds, joules);
     }
 
     /// Seconds of training so far, those of the run that this one goes on with included.
     pub(super) fn seconds(&self) -> f64 {
-        self.before + self.begin.elapsed().as_secs_f64()
+        self.before.0 + self.begin.elapsed().as_secs_f64()
+    }
+
+    /// The energy so far, as [`Self::seconds`].
+    fn energy(&self) -> Energy {
+        let energy = self.meter.so_far();
+        Energy { joules: self.before.1 + energy.joules, seconds: self.seconds(), ..energy }
     }
 
     /// Minutes of this call.
@@ -101,7 +118,8 @@ impl View {
             0 => None,
             count => Some(losses.iter().map(|record| record.loss).sum::<f64>() / count as f64),
         };
-        let record = EpochRecord { epoch, step, train_loss, valid_loss: score.loss, seconds: self.seconds(), metrics };
+        let (seconds, joules) = (self.seconds(), self.energy().joules);
+        let record = EpochRecord { epoch, step, train_loss, valid_loss: score.loss, seconds, joules, metrics };
         self.history.epochs.push(record);
         Ok(true)
     }
@@ -120,6 +138,7 @@ impl View {
     pub(super) fn finish(mut self, moved: usize) -> History {
         self.history.moved = moved;
         self.history.seconds = self.seconds();
+        self.history.energy = Some(self.energy());
         let (was, is) = self.history.perplexities();
         let mut notes: Vec<String> = self.history.stopped_line().into_iter().collect();
         if self.history.of_labels && was.is_finite() {
@@ -131,6 +150,7 @@ impl View {
         if !self.progress.finish_with(&notes.join(" · "), &self.history.curve_and_table()) {
             self.history.best_line().into_iter().for_each(|line| println!("{line}"));
             println!("{}", self.history.moved_line());
+            self.history.energy_line().into_iter().for_each(|line| println!("{line}"));
         }
         self.history
     }
