@@ -7,6 +7,7 @@ pub mod evcxr;
 pub mod kernel_files;
 pub mod library;
 pub mod link;
+pub mod minilm;
 pub mod python;
 pub mod standard;
 pub mod toolchain;
@@ -37,11 +38,13 @@ pub fn run(places: &Places) -> Result<Vec<Check>> {
     checks.push(check);
     checks.push(standard::ensure(places)?);
     checks.push(kernel_files::ensure(places, &shared_object)?);
+    checks.push(minilm::ensure(places));
     Ok(checks)
 }
 
 /// `aula setup` itself: sets up and prints the lines.
 pub fn main(places: &Places) -> Result<()> {
+    minilm::try_again(places);
     for check in run(places)? {
         println!("{check}");
     }

