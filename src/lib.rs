@@ -20,6 +20,12 @@ pub mod stories;
 pub mod table;
 pub mod tokenizer;
 
+pub mod look;
+
+pub mod split;
+
+pub mod clean;
+
 pub mod ops;
 
 pub mod nn;
@@ -66,6 +72,7 @@ pub mod prelude {
 
     pub use crate::check::{check, check_full};
     pub use crate::classifier::{Classifier, Prediction};
+    pub use crate::clean::{Cleaned, Recipe, Step};
     pub use crate::dataset::Dataset;
     pub use crate::embedder::{Embedder, Embeddings};
     pub use crate::energy::{Energy, EnergyMeter};
@@ -73,10 +80,12 @@ pub mod prelude {
     pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
     pub use crate::history::History;
     pub use crate::language_model::{logits_difference, LanguageModel, LoraConfig};
+    pub use crate::look::{guess_language, mask_personal_data, repair_mojibake, PersonalKind};
     pub use crate::masked_model::{Filling, Fillings, MaskedModel};
     pub use crate::plot::Chart;
     pub use crate::schedule::Schedule;
     pub use crate::seq2seq::Seq2Seq;
+    pub use crate::split::{Split, SplitConfig};
     pub use crate::sys::stopped;
     pub use crate::table::Table;
     pub use crate::tokenizer::Tokens;

@@ -152,6 +152,8 @@ pub(super) struct Axis {
     pub(super) range: Range<f64>,
     pub(super) ticks: Vec<f64>,
     step: f64,
+    /// Values are powers of ten: 2 stands for 100.
+    powers: bool,
 }
 
 impl Axis {
@@ -174,11 +176,28 @@ impl Axis {
         // A range much smaller than its values has no round numbers that f64 can tell apart.
         let count = if (last - first).is_finite() { (last - first).clamp(-1.0, 50.0) as i32 } else { -1 };
         let ticks = (0..=count).map(|i| (first + f64::from(i)) * step).collect();
-        Self { range: low..high, ticks, step }
+        Self { range: low..high, ticks, step, powers: false }
+    }
+
+    /// The axis from 10 to the `low` to 10 to the `high`, with 1, 2 and 5 in each power where there is room.
+    pub(super) fn powers(low: f64, high: f64) -> Self {
+        let (low, high) = if high - low > 0.1 { (low, high) } else { (low - 0.1, high + 0.1) };
+        let each: &[f64] = if high - low < 4.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let decades = low.floor() as i32..=high.ceil() as i32;
+        let all = decades.flat_map(|power| each.iter().map(move |digit| digit.log10() + f64::from(power)));
+        let ticks: Vec<f64> = all.filter(|tick| (low - 1e-9..=high + 1e-9).contains(tick)).collect();
+        Self { range: low..high, ticks, step: 1.0, powers: true }
     }
 
     /// A value of the axis as a text of no more digits than its round numbers need.
     pub(super) fn label(&self, value: f64) -> String {
+        if self.powers {
+            let value = 10f64.powf(value);
+            return match (1e-4..1e7).contains(&value) {
+                true => format!("{}", (value * 1e5).round() / 1e5),
+                false => format!("{value:.0e}"),
+            };
+        }
         if value.abs() < self.step * 1e-6 {
             return "0".into();
         }

@@ -47,6 +47,52 @@ pub fn histogram(title: &str, x_label: &str, y_label: &str, values: &[f64], mark
     Ok(Chart { svg, summary })
 }
 
+/// As [`histogram`] on a scale by powers of ten: each stretch is as many times wider than the one before. For values
+/// with a long tail. What is 0 or below has no place on such a scale: it is left out, and the title says how many.
+pub fn log_histogram(
+    title: &str,
+    x_label: &str,
+    y_label: &str,
+    values: &[f64],
+    marks: &[(String, f64)],
+) -> Result<Chart> {
+    let finite: Vec<f64> = values.iter().copied().filter(|&value| drawable(value)).collect();
+    let mut sorted: Vec<f64> = finite.iter().copied().filter(|value| *value > 0.0).map(f64::log10).collect();
+    sorted.sort_by(f64::total_cmp);
+    let left_out = finite.len() - sorted.len();
+    let title = match left_out {
+        0 => title.to_string(),
+        _ => tr!("{title} ({left_out} sin lugar: 0 o menos)", "{title} ({left_out} without a place: 0 or below)"),
+    };
+    let (Some(&low), Some(&high)) = (sorted.first(), sorted.last()) else {
+        return Ok(Chart { svg: nothing(&title)?, summary: tr!("{title}: sin datos", "{title}: no data") });
+    };
+    let bins = Bins::of(&sorted, low, high, false);
+    let mut marks: Vec<(String, f64)> = marks
+        .iter()
+        .filter(|mark| drawable(mark.1) && mark.1 > 0.0)
+        .map(|mark| (mark.0.clone(), mark.1.log10()))
+        .collect();
+    marks.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let end = (bins.start + bins.width * bins.counts.len() as f64).max(high);
+    let x = Axis::powers(low.min(marks.first().map_or(low, |mark| mark.1)), end);
+    let most = bins.counts.iter().copied().max().unwrap_or(0) as f64;
+    let y = Axis::new(0.0, most * 1.05, 5, true);
+    let height = HEIGHT + MARK_ROW * marks.len() as i32;
+    let svg = svg(height, |sheet| {
+        let top = heading(sheet, &title, &[])? + MARK_ROW * marks.len() as i32;
+        let plot = Plot::new(sheet, (top, height), (&x, x_label), (&y, y_label))?;
+        bins.draw(&plot)?;
+        marks.iter().enumerate().try_for_each(|(row, mark)| draw_mark(sheet, &plot, row, mark))
+    })?;
+    let (count, middle) = (sorted.len(), 10f64.powf(sorted[sorted.len() / 2]));
+    let summary = tr!(
+        "{title}\n  {count} valores en escala logarítmica, mediana {middle:.4}",
+        "{title}\n  {count} values on a logarithmic scale, median {middle:.4}"
+    );
+    Ok(Chart { svg, summary })
+}
+
 /// The label hangs above the plot in a row of its own, on the side where there is room.
 fn draw_mark(sheet: &Sheet, plot: &Plot, row: usize, (name, value): &(String, f64)) -> Drawn {
     let (_, right, top, bottom) = plot.edges();
@@ -70,6 +116,10 @@ struct Bins {
 impl Bins {
     fn new(sorted: &[f64], low: f64, high: f64) -> Self {
         let whole = sorted.iter().all(|value| value.fract() == 0.0 && value.abs() < 1e15);
+        Self::of(sorted, low, high, whole)
+    }
+
+    fn of(sorted: &[f64], low: f64, high: f64, whole: bool) -> Self {
         let bars = (sorted.len() as f64).sqrt().clamp(8.0, BARS);
         let mut width = if high > low { (high - low) / bars } else { 1.0 };
         if whole {

@@ -5,6 +5,7 @@
 
 mod bars;
 mod frame;
+mod heat;
 mod histogram;
 mod lines;
 
@@ -14,7 +15,8 @@ use std::fmt;
 use std::path::Path;
 
 pub use bars::bar_chart;
-pub use histogram::histogram;
+pub use heat::heat_map;
+pub use histogram::{histogram, log_histogram};
 pub use lines::{line_chart, Series};
 
 /// A finished chart.

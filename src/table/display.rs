@@ -1,7 +1,7 @@
 //! How a table looks in a cell.
 
 use super::Table;
-use crate::show::{cut, display, html_table, plain_table};
+use crate::show::{cut, display, html_table, plain_table, Html};
 use polars::prelude::{AnyValue, Column, DataType};
 use std::fmt;
 
@@ -17,6 +17,11 @@ impl Table {
     pub fn evcxr_display(&self) {
         let (headers, rows, caption) = (self.columns(), self.first_rows(), self.caption());
         display(&html_table(&headers, &rows, &caption), &plain_table(&headers, &rows, &caption));
+    }
+
+    /// The first rows as a page shows them under `caption`, and in plain text.
+    pub(crate) fn html_with(&self, caption: &str) -> Html {
+        Html::table(&self.columns(), &self.first_rows(), caption)
     }
 
     fn first_rows(&self) -> Vec<Vec<String>> {
@@ -62,7 +67,7 @@ fn value(column: &Column, row: usize) -> String {
 }
 
 /// A column's type as people say it.
-fn in_words(dtype: &DataType) -> String {
+pub(crate) fn in_words(dtype: &DataType) -> String {
     match dtype {
         DataType::String => tr!("texto", "text"),
         DataType::Boolean => tr!("sí o no", "yes or no"),
@@ -74,7 +79,7 @@ fn in_words(dtype: &DataType) -> String {
 }
 
 /// A count with its thousands apart: `1,000,000` in English, with thin spaces in Spanish.
-fn count(n: usize) -> String {
+pub(crate) fn count(n: usize) -> String {
     let digits = n.to_string();
     let apart = if crate::lang::spanish() { "\u{202f}" } else { "," };
     // In Spanish four digits stay together.

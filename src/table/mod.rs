@@ -6,19 +6,27 @@
 mod column;
 mod csv;
 mod display;
+mod edit;
 mod file;
 mod json;
+mod lineage;
 pub(crate) mod similar;
 #[cfg(test)]
 mod tests;
+mod values;
+mod write;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::{say, Progress};
 use crate::sys::{stopped, stopped_error};
+pub(crate) use display::{count, in_words};
 pub(crate) use file::{lfs_pointer, LFS_POINTER};
-use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader};
-use similar::{listed, similar};
+pub(crate) use lineage::{Lineage, Part};
+use polars::prelude::{Column, DataFrame, ParquetReader, SerReader};
+pub(crate) use similar::listed;
+use similar::similar;
 use std::path::Path;
+pub(crate) use values::{flags, map_rows, map_texts, numbers, texts};
 
 /// Rows and named columns.
 ///
@@ -31,11 +39,12 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 pub struct Table {
     frame: DataFrame,
+    lineage: Lineage,
 }
 
 impl From<DataFrame> for Table {
     fn from(frame: DataFrame) -> Self {
-        Self { frame }
+        Self { frame, lineage: Lineage::default() }
     }
 }
 
@@ -64,7 +73,7 @@ impl Table {
             "txt" | "md" => plain(path, &text)?,
             _ => guess(path, &text)?,
         };
-        Ok(Table { frame })
+        Ok(frame.into())
     }
 
     /// How many rows.
@@ -84,7 +93,7 @@ impl Table {
 
     /// The first `n` rows.
     pub fn head(&self, n: usize) -> Table {
-        Table { frame: self.frame.head(Some(n)) }
+        self.with_frame(self.frame.head(Some(n)))
     }
 
     /// The table as polars holds it, for everything that this type does not do.
@@ -97,24 +106,13 @@ impl Table {
     /// # Errors
     /// When there is no such column, or no row of it has text.
     pub fn texts(&self, column: &str) -> Result<Vec<String>> {
-        let Ok(values) = self.frame.column(column) else { return Err(self.no_column(column)) };
-        if values.dtype().is_primitive_numeric() {
+        if self.column(column)?.dtype().is_primitive_numeric() {
             say(&tr!(
                 "La columna «{column}» son números: se toman como texto.",
                 "The column \"{column}\" is numbers: they are taken as text."
             ));
         }
-        let as_text = values.cast(&DataType::String).map_err(|error| {
-            Error::new(
-                ErrorKind::BadData,
-                tr!(
-                    "La columna «{column}» no se puede leer como texto.",
-                    "The column \"{column}\" cannot be read as text."
-                ),
-            )
-            .why(error)
-        })?;
-        let strings = as_text.str().map_err(polars_error)?;
+        let strings = self.string_column(column)?;
         let texts: Vec<String> =
             strings.iter().flatten().filter(|text| !text.trim().is_empty()).map(String::from).collect();
         let (rows, empty) = (self.height(), self.height() - texts.len());
@@ -197,7 +195,7 @@ fn frame(columns: Vec<Column>) -> Result<DataFrame> {
     DataFrame::new_infer_height(columns).map_err(polars_error)
 }
 
-fn polars_error(error: polars::prelude::PolarsError) -> Error {
+pub(crate) fn polars_error(error: polars::prelude::PolarsError) -> Error {
     Error::new(ErrorKind::BadData, tr!("La tabla no se pudo formar.", "The table could not be made.")).why(error)
 }
 
@@ -238,7 +236,7 @@ fn parquet(path: &str, bytes: Vec<u8>) -> Result<Table> {
     let read = std::panic::catch_unwind(|| ParquetReader::new(std::io::Cursor::new(bytes)).finish());
     match read {
         Ok(Ok(frame)) if frame.height() == 0 => Err(csv::no_rows(path)),
-        Ok(Ok(frame)) => Ok(Table { frame }),
+        Ok(Ok(frame)) => Ok(frame.into()),
         Ok(Err(error)) => Err(broken_parquet(path, error.to_string())),
         Err(_) => Err(broken_parquet(path, tr!("Su contenido está roto.", "Its content is broken."))),
     }

@@ -1,5 +1,5 @@
 use super::*;
-use polars::prelude::ParquetWriter;
+use polars::prelude::{DataType, ParquetWriter};
 use std::time::Instant;
 
 /// A file named `name` with these bytes, read as a table.
