@@ -56,8 +56,14 @@ fn mend_once(text: &str) -> Option<String> {
 /// What people do write: `É…` could be UTF-8 read wrongly too, for a letter that no text here has.
 fn plausible(lead: u8, meant: char) -> bool {
     match lead {
-        // Ã and Â: the letters of western Europe, where most of all mojibake comes from.
-        0xc2 | 0xc3 => ('\u{a0}'..='\u{ff}').contains(&meant),
+        // Ã and Â: the letters of western Europe, where most of all mojibake comes from; and, in what was broken twice,
+        // the bytes that Windows-1252 leaves without a sign.
+        0xc2 | 0xc3 => {
+            ('\u{a0}'..='\u{ff}').contains(&meant)
+                || matches!(meant, '\u{81}' | '\u{8d}' | '\u{8f}' | '\u{90}' | '\u{9d}')
+        }
+        // Å, Æ, Ë before a quotation mark or the like: signs of Windows-1252 in what was broken twice.
+        0xc5 | 0xc6 | 0xcb => windows_byte(meant).is_some_and(|byte| byte < 0xa0),
         // â: quotation marks, dashes, the ellipsis, the euro, arrows, signs.
         0xe2 => ('\u{2010}'..='\u{27bf}').contains(&meant),
         // ï: the byte order mark and full-width letters.

@@ -39,7 +39,7 @@ fn values_are_counted_from_the_most_frequent() {
 fn correlations_are_those_that_numpy_gives() {
     // numpy.corrcoef([1, 2, 3, 100, 5], [10, 20, 30, 40, 50])[0, 1]
     let found = table().correlations().unwrap();
-    assert!((found.between("puntaje", "orden").unwrap() - 0.387_353_6).abs() < 1e-6);
+    assert!((found.between("puntaje", "orden").unwrap() - 0.385_141_5).abs() < 1e-6);
     assert_eq!(found.between("orden", "orden"), Some(1.0));
     assert!(found.between("uno", "orden").unwrap().is_nan(), "a column of one value has no correlation");
     assert!(found.plot().unwrap().svg.contains("0.39") && found.to_string().contains("—"));
@@ -65,7 +65,7 @@ fn histograms_are_linear_or_by_powers_of_ten() {
     let table = Table::from_texts("t", &vec!["x".to_string(); 502]).unwrap().with_numbers("n", &rows).unwrap();
     assert!(table.histogram("n").unwrap().svg.contains("50 %"));
     let log = table.log_histogram("n").unwrap();
-    assert!(log.svg.contains(">10000<") && log.summary.contains("(2 "), "{log}");
+    assert!(log.svg.contains("\n10000\n") && log.summary.contains("(2 "), "{log}");
     assert!(table.with_numbers("n", &[-1.0; 502]).unwrap().log_histogram("n").is_ok());
     if let Ok(folder) = std::env::var("AULA_CHARTS") {
         log.save(&format!("{folder}/log.svg")).unwrap();
