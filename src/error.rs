@@ -53,6 +53,12 @@ impl Error {
         self
     }
 
+    /// The same error with another name in it: of the folder that the reader asked for, not of the one beside it.
+    pub(crate) fn renamed(mut self, from: &str, to: &str) -> Self {
+        self.what = self.what.replace(from, to);
+        self
+    }
+
     /// What kind of thing went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -127,7 +127,7 @@ pub fn write_folder(path: &Path, known: &[&str], fill: impl FnOnce(&Path) -> Res
     let written = std::fs::create_dir(&fresh).map_err(|error| failed(path, &error)).and_then(|()| fill(&fresh));
     if let Err(error) = written {
         let _ = std::fs::remove_dir_all(&fresh);
-        return Err(error);
+        return Err(error.renamed(&fresh.display().to_string(), &path.display().to_string()));
     }
     if path.exists() {
         std::fs::rename(path, &old).map_err(|error| failed(path, &error))?;
@@ -180,10 +180,11 @@ mod tests {
         let full = io::Error::from(io::ErrorKind::StorageFull);
         let error = write_folder(&path, &["a"], |f| {
             std::fs::write(f.join("a"), "half").map_err(|e| io_error(f, "", "", &e))?;
-            Err(io_error(f, "guardar", "save", &full))
+            Err(io_error(&f.join("a"), "guardar", "save", &full))
         })
         .unwrap_err();
-        assert!(error.to_string().contains("→"), "{error}");
+        let asked = path.join("a").display().to_string();
+        assert!(error.to_string().contains("→") && error.to_string().contains(&asked), "{error}");
         assert_eq!(std::fs::read_to_string(path.join("a")).unwrap(), "1");
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left beside it");
         Ok(())

@@ -3,6 +3,7 @@
 //! A quotation mark means something only where a field begins, so `a 6" nail` is read as it stands.
 
 use super::column::Growing;
+use super::header::{looks_like_data, Header};
 use super::similar::listed;
 use super::Reading;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,11 +17,11 @@ const NONE: u8 = 0;
 /// Rows looked at to guess the separator.
 const SAMPLE: usize = 50;
 
-/// The table in `text`.
+/// The table in `text`; `first` says what its first row is.
 ///
 /// # Errors
 /// When rows have more fields than the header, a quotation mark never closes, or there are no rows.
-pub(super) fn read(path: &str, text: &str) -> Result<DataFrame> {
+pub(super) fn read(path: &str, text: &str, first: Header) -> Result<DataFrame> {
     // Files from very old Macs end their lines with a lone carriage return.
     let unix;
     let text = match text.contains('\n') || !text.contains('\r') {
@@ -40,7 +41,22 @@ pub(super) fn read(path: &str, text: &str) -> Result<DataFrame> {
         say(&tr!("«{path}»: el separador es {name}.", "\"{path}\": the separator is {name}."));
     }
     let mut parser = Parser { text, separator, position: 0, line: 1 };
-    let mut columns = header(&mut parser, path)?;
+    let data = match first {
+        Header::Guess => looks_like_data(&sample(text, separator)),
+        first => first == Header::Data,
+    };
+    let mut columns = match data {
+        false => header(&mut parser, path)?,
+        true => numbered(text, separator),
+    };
+    if data && first == Header::Guess {
+        let names: Vec<&str> = columns.iter().map(Growing::name).collect();
+        let names = names.join(", ");
+        say(&tr!(
+            "«{path}»: la primera fila parece un dato y no los nombres de las columnas, que se llaman {names}. Si son nombres, usa Table::read_with_header.",
+            "\"{path}\": the first row looks like data and not like the columns' names, which are {names}. If they are names, use Table::read_with_header."
+        ));
+    }
     let rows = fill(&mut parser, &mut columns, path)?;
     if rows == 0 {
         return Err(no_rows(path));
@@ -87,6 +103,26 @@ fn separator(text: &str) -> (u8, &str) {
         best.2 = SEPARATORS.into_iter().find(|&separator| first.as_bytes().contains(&separator)).unwrap_or(NONE);
     }
     (best.2, text)
+}
+
+/// The first rows, for a look at them.
+fn sample(text: &str, separator: u8) -> Vec<Vec<String>> {
+    let mut parser = Parser { text, separator, position: 0, line: 1 };
+    let mut rows = Vec::new();
+    while rows.len() <= SAMPLE {
+        let mut row = Vec::new();
+        match parser.row(|_, field| row.push(field.to_string())) {
+            Ok(Some(_)) => rows.push(row),
+            _ => break,
+        }
+    }
+    rows
+}
+
+/// Columns without names, as many as the first row has.
+fn numbered(text: &str, separator: u8) -> Vec<Growing> {
+    let width = sample(text, separator).first().map_or(0, Vec::len);
+    (1..=width).map(|number| Growing::new(&tr!("columna_{number}", "column_{number}"))).collect()
 }
 
 fn header(parser: &mut Parser, path: &str) -> Result<Vec<Growing>> {

@@ -8,6 +8,7 @@ mod csv;
 mod display;
 mod edit;
 mod file;
+mod header;
 mod json;
 mod lineage;
 pub(crate) mod similar;
@@ -21,6 +22,7 @@ use crate::show::{say, Progress};
 use crate::sys::{stopped, stopped_error};
 pub(crate) use display::{count, in_words};
 pub(crate) use file::{lfs_pointer, LFS_POINTER};
+use header::Header;
 pub(crate) use lineage::{Lineage, Part};
 use polars::prelude::{Column, DataFrame, ParquetReader, SerReader};
 pub(crate) use similar::listed;
@@ -55,9 +57,26 @@ impl Table {
     /// objects), `.parquet`, and text: a row per paragraph where blank lines part them, else a row per line, in one
     /// column named `texto` (`text` in English). UTF-8, UTF-16, Windows-1252 and Latin-1.
     ///
+    /// The first row of a CSV is its columns' names, unless it looks like data: then the columns are `columna_1`,
+    /// `columna_2`, ... (`column_1` in English), and a line says so.
+    ///
     /// # Errors
     /// When the file is not there, is empty, is no text, is broken (with the line), or has no rows.
     pub fn read(path: &str) -> Result<Table> {
+        Self::read_as(path, Header::Guess)
+    }
+
+    /// As [`Table::read`]; the first row of a CSV is its columns' names, whatever it looks like.
+    pub fn read_with_header(path: &str) -> Result<Table> {
+        Self::read_as(path, Header::Names)
+    }
+
+    /// As [`Table::read`]; the first row of a CSV is data, and the columns have numbers for names.
+    pub fn read_without_header(path: &str) -> Result<Table> {
+        Self::read_as(path, Header::Data)
+    }
+
+    fn read_as(path: &str, first: Header) -> Result<Table> {
         let bytes = file::bytes(path)?;
         if bytes.starts_with(b"PAR1") {
             return parquet(path, bytes);
@@ -68,10 +87,10 @@ impl Table {
         }
         let text = file::text(path, bytes)?;
         let frame = match extension.as_str() {
-            "csv" | "tsv" => csv::read(path, &text)?,
+            "csv" | "tsv" => csv::read(path, &text, first)?,
             "jsonl" | "ndjson" | "json" => json::read(path, &text)?,
             "txt" | "md" => plain(path, &text)?,
-            _ => guess(path, &text)?,
+            _ => guess(path, &text, first)?,
         };
         Ok(frame.into())
     }
@@ -199,7 +218,7 @@ pub(crate) fn polars_error(error: polars::prelude::PolarsError) -> Error {
     Error::new(ErrorKind::BadData, tr!("La tabla no se pudo formar.", "The table could not be made.")).why(error)
 }
 
-fn guess(path: &str, text: &str) -> Result<DataFrame> {
+fn guess(path: &str, text: &str, first: Header) -> Result<DataFrame> {
     let start = text.trim_start();
     if start.starts_with("{\"") || start.starts_with("[{") || start.starts_with("[\n") {
         return json::read(path, text);
@@ -210,7 +229,7 @@ fn guess(path: &str, text: &str) -> Result<DataFrame> {
     // Commas are common in prose: as a header they count only without spaces, and if the next line has as many.
     let same = |c: char| header.contains(c) && header.matches(c).count() == second.matches(c).count();
     if same('\t') || same(';') || (same(',') && !header.contains(' ')) {
-        return csv::read(path, text);
+        return csv::read(path, text, first);
     }
     plain(path, text)
 }

@@ -229,3 +229,22 @@ fn a_hundred_thousand_rows_are_read_whole_from_csv_and_jsonl() {
         assert_eq!(table.texts("texto").unwrap().len(), 100_000);
     }
 }
+
+#[test]
+fn a_first_row_of_data_stays_a_row_unless_the_reader_says_that_it_is_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.csv").to_string_lossy().into_owned();
+    std::fs::write(&path, "Muy bueno;pos\nMuy malo;neg\nRegular;pos\n").unwrap();
+    let table = Table::read(&path).unwrap();
+    assert_eq!((table.height(), table.width()), (3, 2));
+    assert_eq!(
+        table.columns(),
+        ["columna_1", "columna_2"].map(|name| name.replace("columna", &tr!("columna", "column")))
+    );
+    assert_eq!(table.texts(&table.columns()[0]).unwrap()[0], "Muy bueno");
+    let named = Table::read_with_header(&path).unwrap();
+    assert_eq!((named.height(), named.columns()), (2, vec!["Muy bueno".to_string(), "pos".to_string()]));
+    std::fs::write(&path, "texto;etiqueta\nMuy bueno;pos\n").unwrap();
+    assert_eq!(Table::read(&path).unwrap().columns(), ["texto", "etiqueta"]);
+    assert_eq!(Table::read_without_header(&path).unwrap().height(), 2);
+}
