@@ -73,7 +73,7 @@ impl ModelFolder {
         let settings = folder.join("tokenizer_config.json");
         let tokenizer_config = if settings.is_file() { Some(read_json(&settings)?) } else { None };
         let config = read_json(&folder.join("config.json"))?;
-        let tokenizer = Tokenizer::read(&folder.join("tokenizer.json"))?;
+        let tokenizer = Tokenizer::of_model(&folder, &config)?;
         Ok(Self { folder, config, tokenizer, tokenizer_config })
     }
 

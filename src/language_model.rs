@@ -36,7 +36,7 @@ impl LanguageModel {
     pub fn load(name: &str) -> Result<Self> {
         let folder = model_files(name)?;
         let config = read_json(&folder.join("config.json"))?;
-        let tokenizer = Tokenizer::read(&folder.join("tokenizer.json"))?;
+        let tokenizer = Tokenizer::of_model(&folder, &config)?;
         Self::build(config, Weights::found(load_weights(&folder)?), tokenizer)
     }
 

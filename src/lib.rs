@@ -19,6 +19,7 @@ pub mod plot;
 pub mod stories;
 pub mod table;
 pub mod tokenizer;
+pub mod vocab;
 
 pub mod look;
 

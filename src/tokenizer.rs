@@ -9,6 +9,7 @@ use tokenizers::{AddedToken, TokenizerBuilder};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::{display, escape};
+use crate::vocab;
 
 /// A model's tokenizer, from its `tokenizer.json`.
 #[derive(Clone, Debug)]
@@ -26,6 +27,16 @@ pub struct Tokens {
 }
 
 impl Tokenizer {
+    /// The tokenizer of the model in `folder`: its `tokenizer.json`, or what [`crate::vocab::build`] makes of older files.
+    /// `config` is the model's `config.json`.
+    pub fn of_model(folder: &Path, config: &serde_json::Value) -> Result<Self> {
+        let file = folder.join("tokenizer.json");
+        match file.is_file() {
+            true => Self::read(&file),
+            false => Ok(Self { inner: vocab::build(folder, config["model_type"].as_str().unwrap_or("?"))? }),
+        }
+    }
+
     /// Reads a `tokenizer.json`.
     ///
     /// What it says about padding and cutting is set aside: a batch pads to its own longest text, a dataset cuts.

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::show::Progress;
 use crate::sys::{stopped, stopped_error};
 use crate::table::similar::listed;
+use crate::vocab::OLDER_FILES;
 use hf_hub::api::sync::{ApiBuilder, ApiRepo};
 use hf_hub::Cache;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -212,6 +213,9 @@ fn fetch(name: &str, places: &Places, report: &Report) -> Result<PathBuf> {
     let files = listing(&repo).map_err(|error| refused(name, places, &error))?;
     let mut wanted: Vec<&str> = WANTED.to_vec();
     let has = |file: &str| files.iter().any(|(name, _)| name == file);
+    if !has("tokenizer.json") {
+        wanted.extend(OLDER_FILES.iter().copied().flatten().copied());
+    }
     if has(SINGLE) {
         wanted.push(SINGLE);
     } else if has(INDEX) {

@@ -17,7 +17,7 @@ pub use weights::load_weights;
 /// Most names that a message lists.
 const LISTED: usize = 8;
 
-/// The folder that holds the model's `config.json`, `tokenizer.json` and weights.
+/// The folder that holds the model's `config.json`, weights, and `tokenizer.json` or what there was before it.
 ///
 /// `name` is, in this order, the path of a folder, a model of [`shipped_models`], or a name `org/name` of the Hub,
 /// which is downloaded once into the cache that other tools use too. `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`,

@@ -315,3 +315,16 @@ fn a_model_that_set_up_installed_is_found_by_its_short_names() {
     let empty = folder(&[]);
     assert!(find("minilm", &Places { home: Some(empty.path().to_path_buf()), ..places }).is_err());
 }
+
+#[test]
+fn an_older_tokenizer_makes_a_folder_whole_too() {
+    let weights = small_weights();
+    let of = |files: &[(&str, &[u8])]| {
+        let home = folder(&[&[("config.json", b"{}" as &[u8]), ("model.safetensors", &weights)], files].concat());
+        check(home.path()).map_err(|error| error.to_string())
+    };
+    assert!(of(&[("vocab.txt", b"[UNK]")]).is_ok());
+    assert!(of(&[("spiece.model", b"\n")]).is_ok());
+    assert!(of(&[("vocab.json", b"{}")]).unwrap_err().contains("tokenizer.json"), "merges.txt is missing");
+    assert!(of(&[("spiece.model", POINTER)]).unwrap_err().contains("git lfs pull"));
+}

@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::similar::listed;
 use crate::table::{lfs_pointer, LFS_POINTER};
+use crate::vocab::older_files;
 use candle_core::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +17,11 @@ const LISTED: usize = 6;
 
 /// Checks that `folder` holds all that a model needs, without reading the weights.
 pub(super) fn check(folder: &Path) -> Result<()> {
-    let mut missing: Vec<String> = ["config.json", "tokenizer.json"]
+    let tokenizer = if folder.join("tokenizer.json").is_file() { None } else { older_files(folder) };
+    let tokenizer = tokenizer.unwrap_or(&["tokenizer.json"]);
+    let mut missing: Vec<String> = ["config.json"]
         .iter()
+        .chain(tokenizer)
         .filter(|name| !folder.join(name).is_file())
         .map(|s| s.to_string())
         .collect();
@@ -29,7 +33,7 @@ pub(super) fn check(folder: &Path) -> Result<()> {
     if !missing.is_empty() {
         return Err(incomplete(folder, &missing));
     }
-    for name in files.iter().map(String::as_str).chain(["tokenizer.json"]) {
+    for name in files.iter().map(String::as_str).chain(tokenizer.iter().copied()) {
         if is_pointer(&folder.join(name)) {
             return Err(lfs_pointer(&folder.join(name).to_string_lossy()));
         }
