@@ -19,7 +19,7 @@ use crate::nn::{self, Param, Pass, Weights};
 use crate::ops::{self, Wanted};
 use crate::rng::Rng;
 use crate::sys::{stopped, write_folder};
-use crate::tokenizer::{Tokenizer, Tokens};
+use crate::tokenizer::{check_ids, Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
 
 pub use crate::nn::LoraConfig;
@@ -47,8 +47,11 @@ impl LanguageModel {
 
     fn build(config: Value, weights: Weights, tokenizer: Tokenizer) -> Result<Self> {
         let decoder = decoder(&config, weights)?;
-        tokenizer.check_fits(decoder.head().var().dim(0)?)?;
-        Ok(Self { decoder, tokenizer, config })
+        let rows = decoder.head().var().dim(0)?;
+        tokenizer.check_fits(rows)?;
+        let model = Self { decoder, tokenizer, config };
+        check_ids(&model.end_tokens(), rows)?;
+        Ok(model)
     }
 
     /// The model's tokenizer.
@@ -101,6 +104,7 @@ impl LanguageModel {
 
     /// The logits (time, vocabulary) of every position of some ids.
     pub fn logits_of(&self, ids: &[u32]) -> Result<Tensor> {
+        check_ids(ids, self.decoder.head().var().dim(0)?)?;
         let hidden = self.decoder.hidden(&Pass::text(ids), None)?.detach();
         Ok(ops::linear(&hidden, &self.decoder.head().value().detach(), false)?.squeeze(0)?)
     }
@@ -150,6 +154,7 @@ impl LanguageModel {
 
     /// The new ids; `tell` hears those so far.
     fn go_on(&self, prompt: &[u32], config: &GenerateConfig, tell: &mut dyn FnMut(&[u32])) -> Result<Vec<u32>> {
+        check_ids(prompt, self.decoder.head().var().dim(0)?)?;
         let (start, limit) = (prompt.len(), self.decoder.max_tokens());
         if start == 0 || start >= limit {
             return Err(Error::new(

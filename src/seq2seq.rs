@@ -16,7 +16,7 @@ use crate::nn::{self, LoraConfig, Param, Pass};
 use crate::ops::{self, mix, Wanted, IGNORE};
 use crate::rng::Rng;
 use crate::sys::stopped;
-use crate::tokenizer::{Tokenizer, Tokens};
+use crate::tokenizer::{check_ids, Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
 
 /// The longest source where `config.json` does not say: what T5 was trained on.
@@ -52,8 +52,9 @@ impl Seq2Seq {
         files.tokenizer.check_fits(model.head().var().dim(0)?)?;
         let ids = |key: &str| files.ids(key);
         let start = ids("decoder_start_token_id").into_iter().chain(ids("pad_token_id")).next();
-        let (ends, rows) = (ids("eos_token_id"), model.head().var().dim(0)?);
-        match start.filter(|start| (*start as usize) < rows) {
+        let ends = ids("eos_token_id");
+        check_ids(&ends.iter().copied().chain(start).collect::<Vec<_>>(), model.head().var().dim(0)?)?;
+        match start {
             Some(start) if !ends.is_empty() => Ok(Self { model, start, ends, files }),
             _ => Err(Error::new(
                 ErrorKind::BadModel,
@@ -166,6 +167,7 @@ impl Seq2Seq {
             )
             .next(tr!("Usa otro texto.", "Use another text.")));
         }
+        check_ids(source, self.model.head().var().dim(0)?)?;
         let source = self.encode(&Pass::text(source))?;
         let mut cache = CrossCache::new();
         let first = self.next_logits(&[self.start], &source, &mut cache)?;

@@ -182,6 +182,23 @@ impl Tokenizer {
     }
 }
 
+/// Fails where one of `ids` is past the `rows` tokens that a model knows.
+pub(crate) fn check_ids(ids: &[u32], rows: usize) -> Result<()> {
+    let Some(id) = ids.iter().find(|id| **id as usize >= rows) else { return Ok(()) };
+    let last = rows.saturating_sub(1);
+    Err(Error::new(
+        ErrorKind::BadData,
+        tr!(
+            "El modelo no conoce el token {id}: conoce del 0 al {last}.",
+            "The model does not know the token {id}: it knows 0 to {last}."
+        ),
+    )
+    .next(tr!(
+        "Usa el tokenizador que vino con el modelo, y los números que da.",
+        "Use the tokenizer that came with the model, and the numbers it gives."
+    )))
+}
+
 fn cannot_encode(error: tokenizers::Error) -> Error {
     Error::new(ErrorKind::BadData, tr!("El tokenizador no pudo con un texto.", "The tokenizer failed on a text."))
         .why(error)

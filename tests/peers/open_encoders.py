@@ -15,7 +15,7 @@ from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassificatio
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 found = sorted(path for path in (ROOT / "target/tmp").glob("*-saved ñ") if path.is_dir())
-assert len(found) == 13, f"{len(found)} of 13 models: run the tests first"
+assert len(found) == 20, f"{len(found)} of 20 models: run the tests first"
 for folder in found:
     ours = load_file(f"{folder}.safetensors")
     lengths = torch.tensor([11, 7])  # as in tests/fixtures/reference.py
@@ -30,6 +30,7 @@ for folder in found:
         logits = model.eval()(input_ids=ids, attention_mask=mask).logits
     off = (logits - ours["logits"]).abs()
     off = off[mask.bool()].max().item() if "masked" in folder.name else off.max().item()
-    tokens = len(AutoTokenizer.from_pretrained(folder)("El gato y la niña.")["input_ids"])
-    print(f"{folder.name}: logits off by {off:.1e}; {model.config.architectures[0]}; {tokens} tokens")
+    print(f"{folder.name}: logits off by {off:.1e}; {model.config.architectures[0]}")
+    if "deberta" not in folder.name:  # the tiny ones have WordPiece, which transformers does not look for there
+        print(len(AutoTokenizer.from_pretrained(folder)("El gato y la niña.")["input_ids"]), "tokens")
     assert off < 1e-4

@@ -29,7 +29,10 @@ for base in ["gpt2", "llama"]:
     print(f"{base}: logits off by {off:.1e}")
     assert off < 1e-4
 
-for name in ["bert/classify", "bert/several", "distilbert/classify", "roberta/classify", "xlm-roberta/classify"]:
+for name in [
+    "bert/classify", "bert/several", "deberta-v2/classify", "deberta-v2/several", "deberta-v2/older/classify",
+    "distilbert/classify", "roberta/classify", "xlm-roberta/classify",
+]:
     adapter = OURS / f"{name.replace('/', '-')}-of-ours"
     ours, lengths = load_file(f"{adapter}.safetensors"), load_file(FIXTURES / name / "expected.safetensors")["lengths"]
     ids = ours["input_ids"].long()
