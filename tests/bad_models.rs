@@ -228,3 +228,27 @@ fn ids_past_the_vocabulary_are_told_with_their_range() {
     broken.set(json!({"eos_token_id": null}));
     broken.refused(seq2seq, &["eos_token_id"]);
 }
+
+#[test]
+fn weights_in_the_files_of_older_pytorch_are_read() {
+    let theirs = tensors("deberta-v2/masked", "model.safetensors");
+    for (file, within) in [("new.bin", 0.0), ("old.bin", 1e-3)] {
+        let broken = Broken::copy("deberta-v2/masked");
+        std::fs::remove_file(broken.0.path().join("model.safetensors")).unwrap();
+        let place = broken.0.path().join("pytorch_model.bin");
+        std::fs::copy(fixture("torch-bin").join(file), &place).unwrap();
+        let mine = aula::hub::load_weights(broken.0.path()).unwrap();
+        assert_eq!(mine["deberta.embeddings.position_ids"].dtype(), DType::I64);
+        for (name, theirs) in &theirs {
+            assert_eq!(mine[name].dtype(), DType::F32);
+            let off = reference::difference(&mine[name], theirs);
+            assert!(off <= within, "{file}: {name} is off by {off}");
+        }
+        masked(&broken.path()).unwrap();
+        let bytes = std::fs::read(&place).unwrap();
+        for part in [&bytes[..bytes.len() / 2], &bytes[..100], b"hello"] {
+            std::fs::write(&place, part).unwrap();
+            broken.refused(masked, &["pytorch_model.bin"]);
+        }
+    }
+}

@@ -332,6 +332,28 @@ fn a_masked_model_learns_its_texts_with_other_gaps_each_time() {
 }
 
 #[test]
+fn dropout_repeats_by_its_seed_and_does_not_see_the_padding_or_the_split() {
+    for name in ["deberta-v2/classify", "deberta-v2/older/classify"] {
+        let home = tempfile::tempdir().unwrap();
+        for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+            std::fs::copy(fixture(name).join(file), home.path().join(file)).unwrap();
+        }
+        let config = std::fs::read_to_string(home.path().join("config.json")).unwrap();
+        let config = config.replace("_prob\": 0.0", "_prob\": 0.2").replace("_dropout\": 0.0", "_dropout\": 0.2");
+        std::fs::write(home.path().join("config.json"), config).unwrap();
+        let model = Classifier::load(&home.path().to_string_lossy()).unwrap();
+        let mut batch = batch(&expected(name), false);
+        let loss = |batch: &Batch| floats(&aula::train::Trainable::loss(&model, batch, true).unwrap())[0];
+        let first = loss(&batch);
+        assert_eq!(first, loss(&batch), "{name}: the same seed");
+        let sum: f64 = batch.shards(2).unwrap().iter().map(&loss).sum();
+        assert!((sum / 2.0 - first).abs() < 1e-5, "{name}: one text a part");
+        batch.seeds = vec![11, 12];
+        assert!((loss(&batch) - first).abs() > 1e-3, "{name}: another seed");
+    }
+}
+
+#[test]
 fn older_names_and_a_missing_prefix_are_understood() {
     let home = tempfile::tempdir().unwrap();
     for file in ["config.json", "tokenizer.json"] {

@@ -217,6 +217,31 @@ fn a_step_on_parts_of_a_batch_is_the_step_on_the_whole() {
 }
 
 #[test]
+fn dropout_repeats_by_its_seed_and_does_not_see_the_padding_or_the_split() {
+    for name in ALL {
+        let home = tempfile::tempdir().unwrap();
+        for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+            std::fs::copy(fixture(name).join(file), home.path().join(file)).unwrap();
+        }
+        let config = std::fs::read_to_string(home.path().join("config.json")).unwrap();
+        let config = config.replace("\"dropout_rate\": 0.0", "\"dropout_rate\": 0.2");
+        std::fs::write(home.path().join("config.json"), config).unwrap();
+        let model = Seq2Seq::load(&home.path().to_string_lossy()).unwrap();
+        let mut batch = padded(&expected(name));
+        let loss = |batch: &Batch| floats(&model.loss(batch, true).unwrap())[0];
+        let first = loss(&batch);
+        assert_eq!(first, loss(&batch), "{name}: the same seed");
+        let parts = batch.shards(2).unwrap();
+        let sum: f64 = parts.iter().map(|part| loss(part) * part.counted() as f64).sum();
+        assert!((sum / batch.counted() as f64 - first).abs() < 1e-5, "{name}");
+        batch.seeds = vec![11, 12];
+        assert!((loss(&batch) - first).abs() > 1e-3, "{name}: another seed");
+        let quiet = |model: &Seq2Seq| floats(&model.loss(&batch, false).unwrap())[0];
+        assert_eq!(quiet(&model), quiet(&load(name)), "{name}: measuring leaves nothing out");
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_told() {
     let model = load("t5/relu");
     let texts = vec!["el gato".to_string(); 3];

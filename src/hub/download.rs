@@ -1,6 +1,7 @@
 //! From the Hub to the cache, with progress, and with an end to every wait.
 
 use super::places::Places;
+use super::torch::BIN;
 use super::{alternatives, LISTED};
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::Progress;
@@ -221,6 +222,8 @@ fn fetch(name: &str, places: &Places, report: &Report) -> Result<PathBuf> {
     } else if has(INDEX) {
         wanted.push(INDEX);
         wanted.extend(files.iter().map(|(name, _)| name.as_str()).filter(|name| is_shard(name)));
+    } else if has(BIN) {
+        wanted.push(BIN);
     } else {
         return Err(no_weights(name, &files));
     }
@@ -267,8 +270,8 @@ fn no_weights(name: &str, files: &[(String, u64)]) -> Error {
     Error::new(ErrorKind::BadModel, tr!("«{name}» no trae model.safetensors.", "\"{name}\" has no model.safetensors."))
         .why(tr!("Sus archivos: {has}", "Its files: {has}"))
         .next(tr!(
-            "Busca otra versión del modelo en safetensors (no GGUF, ONNX ni pytorch_model.bin).",
-            "Look for another version of the model in safetensors (not GGUF, ONNX or pytorch_model.bin)."
+            "Busca otra versión del modelo en safetensors (no GGUF ni ONNX).",
+            "Look for another version of the model in safetensors (not GGUF or ONNX)."
         ))
 }
 

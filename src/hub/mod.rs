@@ -6,6 +6,7 @@ mod download;
 mod places;
 #[cfg(test)]
 mod tests;
+mod torch;
 mod weights;
 
 use crate::error::{Error, ErrorKind, Result};

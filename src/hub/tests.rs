@@ -180,7 +180,7 @@ fn a_sharded_model_of_the_hub_comes_whole() {
 fn the_hub_says_no_in_words() {
     let course = course();
     let mut files = small_model("org/small");
-    files.push(("org/old/pytorch_model.bin".into(), vec![1]));
+    files.push(("org/old/model.onnx".into(), vec![1]));
     let mut places = places(&course, &hub_with(&files));
     let told = |name: &str, places: &Places| find(name, places).unwrap_err();
     let error = told("org/nada", &places);
@@ -193,7 +193,7 @@ fn the_hub_says_no_in_words() {
         assert!(error.kind() == ErrorKind::System && error.to_string().contains(name), "{error}");
         assert!(!error.to_string().contains("hf_not_a_real_one"));
     }
-    assert!(told("org/old", &places).to_string().contains("pytorch_model.bin"));
+    assert!(told("org/old", &places).to_string().contains("model.onnx"));
 }
 
 #[test]

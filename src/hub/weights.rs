@@ -1,5 +1,6 @@
 //! A model's folder: is it complete, and its weights as tensors.
 
+use super::torch::{self, BIN};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::similar::listed;
 use crate::table::{lfs_pointer, LFS_POINTER};
@@ -25,10 +26,7 @@ pub(super) fn check(folder: &Path) -> Result<()> {
         .filter(|name| !folder.join(name).is_file())
         .map(|s| s.to_string())
         .collect();
-    let files = match folder.join(SINGLE).is_file() || folder.join(INDEX).is_file() {
-        true => weight_files(folder)?,
-        false => vec![SINGLE.to_string()],
-    };
+    let files = weight_files(folder)?;
     missing.extend(files.iter().filter(|name| !folder.join(name).is_file()).cloned());
     if !missing.is_empty() {
         return Err(incomplete(folder, &missing));
@@ -54,12 +52,6 @@ fn incomplete(folder: &Path, missing: &[String]) -> Error {
             "It is an adapter (LoRA), not a whole model: load its base model first."
         ));
     }
-    if has("pytorch_model.bin") {
-        return error.next(tr!(
-            "Sus pesos están en el formato viejo de PyTorch: busca la versión en safetensors.",
-            "Its weights are in PyTorch's old format: look for the version in safetensors."
-        ));
-    }
     error.next(tr!(
         "Un modelo es una carpeta con config.json, tokenizer.json y model.safetensors.",
         "A model is a folder with config.json, tokenizer.json and model.safetensors."
@@ -72,10 +64,12 @@ fn is_pointer(file: &Path) -> bool {
     read.is_ok() && start == LFS_POINTER
 }
 
-/// The names of the files that hold the weights: one, or the shards that the index names.
+/// The names of the files that hold the weights: one, or the shards that the index names, or else PyTorch's older one.
 fn weight_files(folder: &Path) -> Result<Vec<String>> {
-    if folder.join(SINGLE).is_file() || !folder.join(INDEX).is_file() {
-        return Ok(vec![SINGLE.into()]);
+    let has = |name: &str| folder.join(name).is_file();
+    if has(SINGLE) || !has(INDEX) {
+        let older = !has(SINGLE) && has(BIN);
+        return Ok(vec![if older { BIN.into() } else { SINGLE.into() }]);
     }
     let names: BTreeSet<String> = index(folder)?.into_values().collect();
     Ok(names.into_iter().collect())
@@ -111,7 +105,8 @@ fn index(folder: &Path) -> Result<BTreeMap<String, String>> {
     }
 }
 
-/// All tensors of the model in `folder`, by name, on the CPU: `model.safetensors` or the shards of its index.
+/// All tensors of the model in `folder`, by name, on the CPU: `model.safetensors`, the shards of its index, or
+/// `pytorch_model.bin`.
 ///
 /// Decimals of any width (f16, bf16, f64) become f32; whole numbers stay as they are.
 ///
@@ -128,7 +123,7 @@ pub fn load_weights(folder: &Path) -> Result<BTreeMap<String, Tensor>> {
     for name in &files {
         read_file(&folder.join(name), &mut tensors)?;
     }
-    if files != [SINGLE] {
+    if files != [SINGLE] && files != [BIN] {
         let lost: Vec<String> = index(folder)?.into_keys().filter(|name| !tensors.contains_key(name)).collect();
         if !lost.is_empty() {
             let (path, lost) = (folder.display(), listed(&lost, LISTED));
@@ -144,6 +139,9 @@ pub fn load_weights(folder: &Path) -> Result<BTreeMap<String, Tensor>> {
 
 fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> {
     let shown = path.display().to_string();
+    if path.ends_with(BIN) && !is_pointer(path) {
+        return torch::read(path, tensors);
+    }
     let bytes = std::fs::read(path).map_err(|error| {
         Error::new(ErrorKind::System, tr!("«{shown}» no se pudo leer.", "\"{shown}\" could not be read.")).why(error)
     })?;

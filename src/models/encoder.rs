@@ -188,7 +188,10 @@ impl Encoder {
         let word_embeddings = w.matrix(&at("word_embeddings.weight"), c.vocab_size, d, STD)?;
         let position_embeddings = match c.has_positions {
             true => Some(w.matrix(&at("position_embeddings.weight"), c.positions, d, STD)?),
-            false => None,
+            false => {
+                w.set_aside(&at("position_embeddings.weight")); // published DeBERTas hold it all the same
+                None
+            }
         };
         let token_type_embeddings = match c.segments {
             0 => None,

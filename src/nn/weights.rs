@@ -65,6 +65,13 @@ impl Weights {
         Ok(one.dims() == other.dims() && one.sub(other)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()? == 0.0)
     }
 
+    /// Leaves out a tensor that a file may hold and nothing uses.
+    pub fn set_aside(&mut self, name: &str) {
+        if let Source::Found(tensors) = &mut self.source {
+            tensors.remove(name);
+        }
+    }
+
     /// The same without what begins with one of `starts`: a head that is to be replaced.
     pub fn without(mut self, starts: &[&str]) -> Self {
         if let Source::Found(tensors) = &mut self.source {
