@@ -164,7 +164,7 @@ fn it_learns_pairs_of_texts_by_adapters_and_saves_them() {
 
         let logits = |model: &Seq2Seq| model.logits(&padded(&expected(name))).unwrap();
         let place = |what: &str| format!("{}/{}-{what} ñ", env!("CARGO_TARGET_TMPDIR"), name.replace('/', "-"));
-        model.save_adapter(&place("adapter")).unwrap();
+        model.save_adapter(&place("adapter")).unwrap(); // for tests/peers/open_seq2seq.py
         let mut again = load(name);
         again.load_adapter(&place("adapter")).unwrap();
         assert!(difference(&logits(&again), &logits(&model)) < 1e-6, "{name}");

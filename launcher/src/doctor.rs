@@ -4,7 +4,7 @@ use crate::machine;
 use crate::paths::Places;
 use crate::problem::{Check, Level, Result};
 use crate::say;
-use crate::setup::{evcxr, kernel_files, library, python, standard, toolchain};
+use crate::setup::{evcxr, kernel_files, library, minilm, python, standard, toolchain};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
@@ -34,6 +34,7 @@ pub fn main(places: &Places) -> Result<u8> {
     checks.push(disk(places));
     checks.push(Check::fine(cores()));
     checks.push(shipped_models(places));
+    checks.push(minilm::look(places));
     checks.push(cached_models());
     checks.push(hub());
     for check in &checks {

