@@ -54,6 +54,14 @@ pub fn read_json(path: &Path) -> Result<Value> {
     })
 }
 
+/// The ids of tokens that a `config.json` gives under a key: one, a list, or none.
+pub fn token_ids(value: &Value) -> Vec<u32> {
+    match value {
+        Value::Array(ids) => ids.iter().filter_map(|id| Some(id.as_u64()? as u32)).collect(),
+        id => id.as_u64().map(|id| id as u32).into_iter().collect(),
+    }
+}
+
 /// What a model's folder holds besides its weights.
 pub struct ModelFolder {
     /// Where it is.
@@ -75,14 +83,6 @@ impl ModelFolder {
         let config = read_json(&folder.join("config.json"))?;
         let tokenizer = Tokenizer::of_model(&folder, &config)?;
         Ok(Self { folder, config, tokenizer, tokenizer_config })
-    }
-
-    /// The ids that `config.json` gives under `key`: one, a list, or none.
-    pub fn ids(&self, key: &str) -> Vec<u32> {
-        match &self.config[key] {
-            Value::Array(ids) => ids.iter().filter_map(|id| Some(id.as_u64()? as u32)).collect(),
-            id => id.as_u64().map(|id| id as u32).into_iter().collect(),
-        }
     }
 
     /// The weights, to build a model of.

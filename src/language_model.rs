@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::adapter::{load_adapter, save_adapter};
 use crate::beam::Search;
-use crate::checkpoint::{read_json, save_tensors, write_json, MODEL_FILES};
+use crate::checkpoint::{read_json, save_tensors, token_ids, write_json, MODEL_FILES};
 use crate::dataset::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation, Writing};
@@ -81,10 +81,7 @@ impl LanguageModel {
 
     /// The ids that end a text, from `config.json` (one or a list).
     fn end_tokens(&self) -> Vec<u32> {
-        match &self.config["eos_token_id"] {
-            Value::Array(ids) => ids.iter().filter_map(|id| Some(id.as_u64()? as u32)).collect(),
-            id => id.as_u64().map(|id| id as u32).into_iter().collect(),
-        }
+        token_ids(&self.config["eos_token_id"])
     }
 
     /// Loss and perplexity on some data, padding excluded.

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 
 use crate::adapter::{load_adapter, save_adapter};
 use crate::beam::Search;
-use crate::checkpoint::{read_json, ModelFolder};
+use crate::checkpoint::{read_json, token_ids, ModelFolder};
 use crate::dataset::{Batch, Dataset, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{last_logits, sample, GenerateConfig, Generation, Writing};
@@ -50,7 +50,7 @@ impl Seq2Seq {
         }
         let model = encoder_decoder(&files.config, files.weights()?)?;
         files.tokenizer.check_fits(model.head().var().dim(0)?)?;
-        let ids = |key: &str| files.ids(key);
+        let ids = |key: &str| token_ids(&files.config[key]);
         let start = ids("decoder_start_token_id").into_iter().chain(ids("pad_token_id")).next();
         let ends = ids("eos_token_id");
         check_ids(&ends.iter().copied().chain(start).collect::<Vec<_>>(), model.head().var().dim(0)?)?;
