@@ -27,6 +27,8 @@ pub mod split;
 
 pub mod clean;
 
+pub mod layers;
+
 pub mod ops;
 
 pub mod nn;
@@ -81,6 +83,7 @@ pub mod prelude {
     pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
     pub use crate::history::History;
     pub use crate::language_model::{logits_difference, LanguageModel, LoraConfig};
+    pub use crate::layers::{Layers, Ready};
     pub use crate::look::{guess_language, mask_personal_data, repair_mojibake, PersonalKind};
     pub use crate::masked_model::{Filling, Fillings, MaskedModel};
     pub use crate::plot::Chart;
@@ -89,7 +92,7 @@ pub mod prelude {
     pub use crate::split::{Split, SplitConfig};
     pub use crate::sys::stopped;
     pub use crate::table::Table;
-    pub use crate::tokenizer::Tokens;
+    pub use crate::tokenizer::{compare_tokenizers, Tokenizer, TokenizerKind, Tokens};
     pub use crate::train::{evaluate, fine_tune, Metric, ParamGroup, Score, TrainConfig};
 }
 

@@ -1,11 +1,14 @@
 //! Text to token ids and back.
 
+mod compare;
+mod lengths;
+mod train;
+
 use std::path::Path;
 
-use tokenizers::models::bpe::{BpeTrainer, BPE};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, TokenizerBuilder};
+pub use compare::{compare_tokenizers, RoundTrip, TokenizerComparison};
+pub use lengths::{LengthLine, LengthReport};
+pub use train::TokenizerKind;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::{display, escape};
@@ -22,8 +25,10 @@ pub struct Tokenizer {
 pub struct Tokens {
     /// The ids, one per token.
     pub ids: Vec<u32>,
-    /// The piece of text of each token.
+    /// The piece of text of each token; a special token's name.
     pub pieces: Vec<String>,
+    /// Whether each token is special: a mark that the model expects, no part of the text.
+    pub special: Vec<bool>,
 }
 
 impl Tokenizer {
@@ -51,44 +56,6 @@ impl Tokenizer {
         })?;
         inner.with_padding(None);
         let _ = inner.with_truncation(None); // taking it away cannot fail
-        Ok(Self { inner })
-    }
-
-    /// Learns a byte-level BPE (Sennrich et al., arXiv 1508.07909) of at most `vocab_size` tokens from `texts`.
-    ///
-    /// Its special tokens are `<pad>` 0, `<s>` 1 (put before every text) and `</s>` 2.
-    pub fn train(texts: &[String], vocab_size: usize) -> Result<Self> {
-        let failed = |error: tokenizers::Error| {
-            Error::new(ErrorKind::BadData, tr!("El tokenizador no pudo aprender.", "The tokenizer could not learn."))
-                .why(error)
-        };
-        let special = |name: &str| AddedToken::from(name.to_string(), true);
-        let mut trainer = BpeTrainer::builder()
-            .vocab_size(vocab_size)
-            .min_frequency(2)
-            .show_progress(false)
-            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-            .special_tokens(vec![special("<pad>"), special("<s>"), special("</s>")])
-            .build();
-        let bytes = ByteLevel::default().add_prefix_space(false);
-        let mut tokenizer = TokenizerBuilder::default()
-            .with_model(BPE::default())
-            .with_normalizer(None::<tokenizers::NormalizerWrapper>)
-            .with_pre_tokenizer(Some(bytes))
-            .with_post_processor(None::<tokenizers::PostProcessorWrapper>)
-            .with_decoder(Some(bytes))
-            .build()
-            .map_err(failed)?;
-        tokenizer.train(&mut trainer, texts.iter()).map_err(failed)?;
-        let json = serde_json::to_string(&tokenizer).map_err(|e| failed(e.into()))?;
-        let mut inner: tokenizers::Tokenizer = json.parse().map_err(failed)?;
-        let template = TemplateProcessing::builder()
-            .try_single("<s> $A")
-            .map_err(|e| failed(e.into()))?
-            .special_tokens(vec![("<s>", 1)])
-            .build()
-            .map_err(|e| failed(e.to_string().into()))?;
-        inner.with_post_processor(Some(template));
         Ok(Self { inner })
     }
 
@@ -140,9 +107,23 @@ impl Tokenizer {
 
     /// How the text is cut, piece by piece, without special tokens.
     pub fn tokens(&self, text: &str) -> Result<Tokens> {
-        let encoding = self.encoding(text, false)?;
-        let pieces = encoding.get_offsets().iter().map(|(a, b)| text.get(*a..*b).unwrap_or("·").to_string());
-        Ok(Tokens { ids: encoding.get_ids().to_vec(), pieces: pieces.collect() })
+        self.cut(text, false)
+    }
+
+    /// As [`Tokenizer::tokens`], with the special tokens that the model expects around a text.
+    pub fn tokens_with_special(&self, text: &str) -> Result<Tokens> {
+        self.cut(text, true)
+    }
+
+    fn cut(&self, text: &str, marks: bool) -> Result<Tokens> {
+        let encoding = self.encoding(text, marks)?;
+        let special: Vec<bool> = encoding.get_special_tokens_mask().iter().map(|mask| *mask == 1).collect();
+        let piece = |(i, (a, b)): (usize, &(usize, usize))| match special[i] {
+            true => encoding.get_tokens()[i].clone(),
+            false => text.get(*a..*b).unwrap_or("·").to_string(),
+        };
+        let pieces = encoding.get_offsets().iter().enumerate().map(piece).collect();
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), pieces, special })
     }
 
     /// How many tokens it knows.
@@ -212,8 +193,9 @@ impl Tokens {
         for (i, (piece, id)) in self.pieces.iter().zip(&self.ids).enumerate() {
             html.push_str(&format!(
                 "<span style=\"display:inline-block;line-height:1.3em;background:{};color:#111;border-radius:4px;\
-                 margin:1px;padding:1px 3px;white-space:pre;text-align:center\">{}<br><small style=\"color:#555\">{id}</small></span>",
+                 margin:1px;padding:1px 3px;white-space:pre;text-align:center{}\">{}<br><small style=\"color:#555\">{id}</small></span>",
                 COLOURS[i % COLOURS.len()],
+                if self.special.get(i) == Some(&true) { ";border:2px solid #555;font-style:italic" } else { "" },
                 escape(piece)
             ));
         }
@@ -235,7 +217,7 @@ mod tests {
     #[test]
     fn a_trained_tokenizer_gives_every_text_back() -> Result<()> {
         let texts: Vec<String> = (0..50).map(|i| format!("Había una vez un zorro número {i}. ¿Qué pasó? 🦊")).collect();
-        let tokenizer = Tokenizer::train(&texts, 400)?;
+        let tokenizer = Tokenizer::train(&texts, TokenizerKind::ByteLevel, 400)?;
         for text in ["Había una vez", "A fox! Ñandú, 中文 🦊", ""] {
             let ids = tokenizer.encode(text)?;
             assert_eq!(ids[0], 1, "every text starts with <s>");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     &["lang", "error"],
     &["sys", "rng", "energy", "show"],
-    &["check", "table", "plot", "look", "split", "clean", "vocab", "hub", "tokenizer", "stories"],
+    &["check", "table", "plot", "look", "split", "clean", "layers", "vocab", "hub", "tokenizer", "stories"],
     &["ops"],
     &["nn"],
     &["models"],

@@ -66,6 +66,11 @@ impl Recipe {
         Self { steps: steps.to_vec(), fitted: None }
     }
 
+    /// Whether a step has a number to find in the data that was not found yet.
+    pub fn needs_fit(&self) -> bool {
+        self.steps.iter().any(|step| step.fitted() == Some(false))
+    }
+
     /// The same recipe without step number `number`, counted from 1 as a cell shows them.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::rng::Rng;
 use crate::stories::StoryTeller;
 use crate::sys::io_error;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Tokenizer, TokenizerKind};
 
 /// Stories at the end of each hand-written file that no training sees.
 const HELD_OUT_WRITTEN: usize = 30;
@@ -78,7 +78,7 @@ impl Corpus {
         let mut texts: Vec<String> =
             (0..count as u64).map(|i| self.tellers[(i % 2) as usize].story(TOKENIZER, i).text).collect();
         texts.extend(self.written.iter().flatten().cloned());
-        Tokenizer::train(&texts, vocab_size)
+        Tokenizer::train(&texts, TokenizerKind::ByteLevel, vocab_size)
     }
 
     /// Row number `index` of training, at most `tokens` long: a story between `<s>` and `</s>`; one row in eight holds

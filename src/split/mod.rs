@@ -9,7 +9,7 @@ mod tests;
 pub use leaks::{FeatureLeak, FeatureLeaks, SplitLeaks};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::look::{check_similarity, groups, headers, percent, shown};
+use crate::look::{check_similarity, groups, headers, number, percent, quantile, shown};
 use crate::show::{say, Html};
 use crate::table::{count, listed, map_texts, Part, Table};
 use assign::{assign, Unit};
@@ -34,7 +34,8 @@ pub struct SplitConfig {
     pub test: f64,
     /// The same seed parts the same table in the same way. Default 42.
     pub seed: u64,
-    /// A column whose values should have the same share in each part; empty for none, the default.
+    /// A column whose values should have the same share in each part; of many different numbers, their quarters. Empty for
+    /// none, the default.
     pub stratify: String,
     /// What stands between several labels of one row in that column, such as `|`; empty where a row has one label, the
     /// default.
@@ -182,6 +183,19 @@ fn join_groups(together: &mut [usize], groups: &[Option<String>]) {
     }
 }
 
+/// Numbers of more than ten kinds as the quarter they are in: for a score that becomes a label only after the split.
+fn quarters(values: &[Option<f64>]) -> Option<Vec<Option<String>>> {
+    let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let kinds = sorted.chunk_by(|a, b| a == b).count();
+    let cuts = [0.25, 0.5, 0.75].map(|share| quantile(&sorted, share));
+    let name = |value: f64| match cuts.iter().position(|cut| value < *cut) {
+        Some(at) => format!("< {}", number(cuts[at])),
+        None => format!("≥ {}", number(cuts[2])),
+    };
+    (kinds > 10).then(|| values.iter().map(|value| value.map(name)).collect())
+}
+
 /// The labels of each row, as places in a list of names.
 struct Labels {
     names: Vec<String>,
@@ -194,7 +208,14 @@ impl Labels {
     }
 
     fn read(table: &Table, column: &str, separator: &str) -> Result<Self> {
-        let values = table.strings(column)?;
+        let values = match table.number_columns().iter().any(|name| name == column) {
+            true => quarters(&table.numbers(column)?),
+            false => None,
+        };
+        let values = match values {
+            Some(quarters) => quarters,
+            None => table.strings(column)?,
+        };
         let labels = |value: &Option<String>| -> Vec<String> {
             let value = value.as_deref().unwrap_or_default();
             let parts: Vec<&str> = if separator.is_empty() { vec![value] } else { value.split(separator).collect() };

@@ -250,6 +250,15 @@ fn plain(path: &str, text: &str) -> Result<DataFrame> {
     frame(vec![column.finish(false)])
 }
 
+impl Table {
+    /// A Parquet file that this crate wrote; it may have no rows.
+    pub(crate) fn read_parquet(path: &str) -> Result<Table> {
+        let bytes = file::bytes(path)?;
+        let read = ParquetReader::new(std::io::Cursor::new(bytes)).finish();
+        read.map(Table::from).map_err(|error| broken_parquet(path, error.to_string()))
+    }
+}
+
 fn parquet(path: &str, bytes: Vec<u8>) -> Result<Table> {
     // polars panics on some broken files; a notebook must not lose its variables to that.
     let read = std::panic::catch_unwind(|| ParquetReader::new(std::io::Cursor::new(bytes)).finish());
