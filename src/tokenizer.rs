@@ -6,7 +6,7 @@ mod train;
 
 use std::path::Path;
 
-pub use compare::{compare_tokenizers, RoundTrip, TokenizerComparison};
+pub use compare::{compare_tokenizers, RoundTrip, SentenceCut, TokenizerComparison};
 pub use lengths::{LengthLine, LengthReport};
 pub use train::TokenizerKind;
 

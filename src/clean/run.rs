@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::look::{fingerprint, groups, guess, is_deleted, number, quantile, CODES, TRAITS};
 use crate::show::{cut, Progress};
 use crate::sys::{stopped, stopped_error};
-use crate::table::{flags, map_rows, map_texts, numbers, polars_error, texts, Table};
-use polars::prelude::{BooleanChunked, ChunkFilter, IntoColumn, NewChunkedArray, StringChunked, StringChunkedBuilder};
+use crate::table::{counts, flags, map_rows, map_texts, numbers, polars_error, texts, watched_texts, Patch, Table};
+use polars::prelude::{BooleanChunked, ChunkFilter, NewChunkedArray, StringChunked};
 use std::collections::HashSet;
 
 /// Rows that a pass does between two looks at the clock.
@@ -82,7 +82,7 @@ impl State {
     fn rewrite(&mut self, steps: &[Step], done: usize) -> Result<()> {
         let name = steps[0].column().to_string();
         let column = self.table.string_column(&name)?;
-        let mut new = StringChunkedBuilder::new(name.as_str().into(), column.len());
+        let mut new = Patch::new(&column);
         let mut changed = vec![0; steps.len()];
         let mut rows: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
         for start in (0..column.len()).step_by(AT_ONCE) {
@@ -92,20 +92,15 @@ impl State {
             let part = map_rows(&column, range, |row, text| {
                 text.filter(|_| alive[row]).and_then(|text| rewritten(steps, text))
             });
-            for (i, rewritten) in part.into_iter().enumerate() {
-                let row = start + i;
-                match rewritten {
-                    None => new.append_option(column.get(row)),
-                    Some((text, bits)) => {
-                        for step in (0..steps.len()).filter(|step| bits >> step & 1 == 1) {
-                            changed[step] += 1;
-                            if rows[step].len() < EXAMPLES {
-                                rows[step].push(row);
-                            }
-                        }
-                        new.append_value(text);
+            for (row, rewritten) in (start..).zip(part) {
+                let Some((text, bits)) = rewritten else { continue };
+                for step in (0..steps.len()).filter(|step| bits >> step & 1 == 1) {
+                    changed[step] += 1;
+                    if rows[step].len() < EXAMPLES {
+                        rows[step].push(row);
                     }
                 }
+                new.set(row, &text);
             }
         }
         for (i, step) in steps.iter().enumerate() {
@@ -119,7 +114,7 @@ impl State {
         }
         if changed.iter().any(|changed| *changed > 0) {
             self.keep_original(&name)?;
-            self.table = self.table.with_column(new.finish().into_column())?;
+            self.table = self.table.with_column(new.finish(&name)?)?;
         }
         Ok(())
     }
@@ -150,7 +145,10 @@ impl State {
             }
             Step::KeepLanguage { language, .. } => {
                 let wanted = language.clone();
-                map_texts(&column, |text| text.and_then(|text| guess(text).0).is_some_and(|at| CODES[at] != wanted))
+                let title = tr!("Idioma de cada texto", "Language of each text");
+                watched_texts(&title, &column, |text| {
+                    text.and_then(|text| guess(text).0).is_some_and(|at| CODES[at] != wanted)
+                })?
             }
             Step::DropDuplicates { .. } => self.duplicates(&column),
             Step::DropNearDuplicates { similarity, .. } => self.near_duplicates(&column, *similarity)?,
@@ -217,19 +215,17 @@ impl State {
     fn lengths(&mut self, step: &Step, name: &str) -> Result<()> {
         let column = self.table.string_column(name)?;
         let count = |text: Option<&str>| text.map(|text| (text.chars().count(), text.split_whitespace().count()));
-        let counts = map_texts(&column, count);
-        let rows = (0..counts.len()).filter(|row| self.alive[*row]).take(EXAMPLES);
+        let lengths = map_texts(&column, count);
+        let rows = (0..lengths.len()).filter(|row| self.alive[*row]).take(EXAMPLES);
         let example = |row: usize| {
-            let (chars, words) = counts[row].unwrap_or_default();
+            let (chars, words) = lengths[row].unwrap_or_default();
             (column.get(row).unwrap_or_default().to_string(), format!("{chars}, {words}"))
         };
         self.report(step, self.left, self.left, rows.map(example).collect());
         let (chars, words) = (format!("{name}_chars"), format!("{name}_words"));
-        let part = |pick: fn((usize, usize)) -> usize| {
-            counts.iter().map(|count| count.map(|count| pick(count) as f64)).collect::<Vec<_>>()
-        };
-        self.add(&chars, name, numbers(&chars, &part(|count| count.0)))?;
-        self.add(&words, name, numbers(&words, &part(|count| count.1)))
+        let part = |pick: fn((usize, usize)) -> usize| lengths.iter().map(move |both| both.map(pick));
+        self.add(&chars, name, counts(&chars, part(|both| both.0)))?;
+        self.add(&words, name, counts(&words, part(|both| both.1)))
     }
 
     /// The numbers of the rows that are left, in order.

@@ -1,7 +1,7 @@
 //! The steps that a recipe is made of: what each does, as a learner writes it and as it is saved.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::look::{check_similarity, CODES, TRAITS};
+use crate::look::{check_similarity, number, CODES, TRAITS};
 use serde::{Deserialize, Serialize};
 
 /// One step of cleaning. The functions of the same names make them: `Step::replace_urls("text")`.
@@ -200,7 +200,6 @@ impl Step {
 
     /// What it does, in words.
     pub fn in_words(&self) -> String {
-        let at = |value: &Option<f64>| value.map_or(tr!("aún sin calcular", "not found yet"), crate::look::number);
         match self {
             Self::DropMissing { .. } => tr!("quitar filas sin valor", "drop rows without a value"),
             Self::DropDeleted { .. } => tr!("quitar [deleted] y [removed]", "drop [deleted] and [removed]"),
@@ -226,16 +225,19 @@ impl Step {
             Self::Flag { what, .. } => tr!("marca «{what}»", "flag \"{what}\""),
             Self::Lengths { .. } => tr!("largo en caracteres y palabras", "length in characters and words"),
             Self::Winsorize { low, high, limits, .. } => {
-                let (from, to) = (at(&limits.map(|limits| limits.0)), at(&limits.map(|limits| limits.1)));
                 let (low, high) = (low * 100.0, high * 100.0);
-                tr!(
-                    "winsorizar del {low} % ({from}) al {high} % ({to})",
-                    "winsorize from {low} % ({from}) to {high} % ({to})"
-                )
+                let words = tr!("winsorizar del {low} % al {high} %", "winsorize from {low} % to {high} %");
+                match limits {
+                    Some((from, to)) => format!("{words} ({} … {})", number(*from), number(*to)),
+                    None => words,
+                }
             }
             Self::LabelFromMedian { label, median, .. } => {
-                let median = at(median);
-                tr!("etiqueta «{label}» según la mediana ({median})", "label \"{label}\" by the median ({median})")
+                let words = tr!("etiqueta «{label}» según la mediana", "label \"{label}\" by the median");
+                match median {
+                    Some(median) => format!("{words} ({})", number(*median)),
+                    None => words,
+                }
             }
         }
     }

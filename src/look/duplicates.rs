@@ -4,7 +4,6 @@ use super::minhash::{alike, mixed, plain};
 use super::{headers, percent, shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::{cut, Html};
-use crate::sys::{stopped, stopped_error};
 use crate::table::{map_texts, Table};
 use std::collections::HashMap;
 
@@ -72,19 +71,13 @@ pub(crate) fn groups(texts: &polars::prelude::StringChunked, least: f64) -> Resu
     let mut near: Vec<usize> = exact.iter().enumerate().map(|(row, first)| first.unwrap_or(row)).collect();
     let mut pairs = Vec::new();
     if least < 1.0 {
-        if stopped() {
-            return Err(stopped_error(
-                tr!("La búsqueda de duplicados se paró.", "The search for duplicates was stopped."),
-                tr!("Ejecuta la celda otra vez para hacerla entera.", "Run the cell again to do it all."),
-            ));
-        }
         let (rows, plains): (Vec<usize>, Vec<String>) = map_texts(texts, |text| text.map(plain))
             .into_iter()
             .enumerate()
             .filter(|(row, _)| exact[*row] == Some(*row))
             .map(|(row, text)| (row, text.unwrap_or_default()))
             .unzip();
-        for (a, b, similarity) in alike(&plains, least) {
+        for (a, b, similarity) in alike(&plains, least)? {
             let (a, b) = (rows[a].min(rows[b]), rows[a].max(rows[b]));
             join(&mut near, a, b);
             pairs.push((a, b, similarity));

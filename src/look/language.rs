@@ -6,7 +6,7 @@
 use super::{headers, percent, shown};
 use crate::error::Result;
 use crate::show::{cut, Html};
-use crate::table::{map_texts, Table};
+use crate::table::{watched_texts, Table};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use whatlang::{Detector, Lang};
@@ -122,7 +122,8 @@ impl Table {
     /// When there is no such column.
     pub fn languages(&self, column: &str) -> Result<Languages> {
         let texts = self.string_column(column)?;
-        let rows = map_texts(&texts, |text| guess_language(text.unwrap_or_default()));
+        let title = tr!("Idioma de cada texto", "Language of each text");
+        let rows = watched_texts(&title, &texts, |text| guess_language(text.unwrap_or_default()))?;
         let mut languages: Vec<(String, usize, String)> = Vec::new();
         for (language, text) in rows.iter().zip(texts.iter()) {
             match languages.iter_mut().find(|known| known.0 == language.code) {

@@ -4,12 +4,17 @@
 //! documents", 1997) keeps 64 numbers of that set; the share of them that two texts have in common estimates the share
 //! of stretches they have in common (Jaccard). Texts equal in some band of these numbers are compared for real.
 
+use crate::error::Result;
+use crate::show::Progress;
+use crate::sys::{stopped, stopped_error};
 use rayon::prelude::*;
 
 /// Characters of a stretch.
 const STRETCH: usize = 5;
 /// Numbers kept of each text.
 const HASHES: usize = 64;
+/// Texts between two looks at the clock.
+const AT_ONCE: usize = 1 << 14;
 /// Texts of a bucket that a further one is compared with: a bucket of thousands holds a form letter.
 const AT_MOST: usize = 8;
 
@@ -81,8 +86,22 @@ fn signature(plain: &str) -> [u32; HASHES] {
 /// The pairs of places in `texts` (already plain) that are at least `similarity` alike, with how alike they are.
 ///
 /// A text is compared with the first few of its bucket only; that is enough to gather groups.
-pub(super) fn alike(texts: &[String], least: f64) -> Vec<(usize, usize, f64)> {
-    let signatures: Vec<[u32; HASHES]> = texts.par_iter().map(|text| signature(text)).collect();
+///
+/// # Errors
+/// When the reader stops it.
+pub(super) fn alike(texts: &[String], least: f64) -> Result<Vec<(usize, usize, f64)>> {
+    let mut progress = Progress::start(&tr!("Buscando textos parecidos", "Looking for texts alike"), texts.len());
+    let mut signatures: Vec<[u32; HASHES]> = Vec::with_capacity(texts.len());
+    for some in texts.chunks(AT_ONCE) {
+        if stopped() {
+            return Err(stopped_error(
+                tr!("La búsqueda de duplicados se paró.", "The search for duplicates was stopped."),
+                tr!("Ejecuta la celda otra vez para hacerla entera.", "Run the cell again to do it all."),
+            ));
+        }
+        signatures.par_extend(some.par_iter().map(|text| signature(text)));
+        progress.update(signatures.len(), &tr!("textos", "texts"));
+    }
     // Few numbers a band find pairs that are less alike, and more that are not.
     let band = if least >= 0.7 { 4 } else { 2 };
     let mut candidates: Vec<(usize, usize)> = (0..HASHES / band)
@@ -107,7 +126,9 @@ pub(super) fn alike(texts: &[String], least: f64) -> Vec<(usize, usize, f64)> {
     candidates.sort_unstable();
     candidates.dedup();
     let compared = candidates.into_par_iter().map(|(a, b)| (a, b, similarity(&texts[a], &texts[b])));
-    compared.filter(|(_, _, alike)| *alike >= least).collect()
+    let found = compared.filter(|(_, _, alike)| *alike >= least).collect();
+    progress.end(&tr!("textos", "texts"));
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -138,7 +159,7 @@ mod tests {
             .flat_map(|a| (a + 1..texts.len()).map(move |b| (a, b)))
             .filter(|(a, b)| similarity(&texts[*a], &texts[*b]) >= 0.75)
             .collect();
-        let found: Vec<(usize, usize)> = alike(&texts, 0.75).into_iter().map(|(a, b, _)| (a, b)).collect();
+        let found: Vec<(usize, usize)> = alike(&texts, 0.75).unwrap().into_iter().map(|(a, b, _)| (a, b)).collect();
         assert!(truth.len() >= 250 && found.iter().all(|pair| truth.contains(pair)));
         assert!(found.len() * 100 >= truth.len() * 99, "{} of {}", found.len(), truth.len());
     }

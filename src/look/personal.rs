@@ -7,7 +7,7 @@ use super::scan::replaced;
 use super::{headers, percent, shown};
 use crate::error::Result;
 use crate::show::Html;
-use crate::table::{map_texts, Table};
+use crate::table::{watched_texts, Table};
 use std::ops::Range;
 
 mod numbers;
@@ -129,7 +129,7 @@ impl Table {
             let text = text.unwrap_or_default();
             find_personal(text).into_iter().map(|(range, kind)| (kind, hidden(&text[range]))).collect::<Vec<_>>()
         };
-        let each = map_texts(&texts, look);
+        let each = watched_texts(&tr!("Mirando los textos", "Looking at the texts"), &texts, look)?;
         let mut found: Vec<(PersonalKind, usize, usize, String)> = Vec::new();
         for row in &each {
             for (i, (kind, example)) in row.iter().enumerate() {

@@ -5,7 +5,7 @@ use super::{headers, mojibake::repair_mojibake, number, percent, quantile, shown
 use crate::error::Result;
 use crate::plot::{histogram, Chart};
 use crate::show::Html;
-use crate::table::{map_texts, Table};
+use crate::table::{watched_texts, Table};
 
 /// What a column of texts is like.
 #[derive(Clone, Debug)]
@@ -80,7 +80,11 @@ impl Table {
             let bits = has.fold(0u16, |bits, (i, _)| bits | 1 << i);
             Some((text.chars().count(), text.split_whitespace().count(), bits))
         };
-        let found: Vec<(usize, usize, u16)> = map_texts(&texts, look).into_iter().flatten().collect();
+        let found: Vec<(usize, usize, u16)> =
+            watched_texts(&tr!("Mirando los textos", "Looking at the texts"), &texts, look)?
+                .into_iter()
+                .flatten()
+                .collect();
         let share = |i: usize| found.iter().filter(|found| found.2 >> i & 1 == 1).count();
         Ok(TextStats {
             column: column.to_string(),

@@ -148,7 +148,7 @@ fn header(parser: &mut Parser, path: &str) -> Result<Vec<Growing>> {
 
 fn fill(parser: &mut Parser, columns: &mut [Growing], path: &str) -> Result<usize> {
     let width = columns.len();
-    let (mut rows, mut too_long, mut widest) = (0, Vec::new(), width);
+    let (mut rows, mut too_long, mut too_short, mut widest) = (0, Vec::new(), Vec::new(), width);
     let mut reading = Reading::start(path, parser.text.len());
     loop {
         reading.at(rows, parser.position)?;
@@ -171,19 +171,27 @@ fn fill(parser: &mut Parser, columns: &mut [Growing], path: &str) -> Result<usiz
         }
         rows += 1;
         if fields < width {
+            too_short.push(line.to_string());
             columns.iter_mut().skip(fields).for_each(|column| column.pad(rows));
         }
     }
     reading.end();
     if too_long.is_empty() {
+        if !too_short.is_empty() {
+            let (short, lines) = (too_short.len(), listed(&too_short, 5));
+            say(&tr!(
+                "«{path}»: {short} de {rows} filas tienen menos campos que columnas ({width}); lo que falta queda vacío. Líneas: {lines}",
+                "\"{path}\": {short} of {rows} rows have fewer fields than there are columns ({width}); what is missing stays empty. Lines: {lines}"
+            ));
+        }
         return Ok(rows);
     }
-    let (lines, separator) = (listed(&too_long, 5), parser.separator as char);
+    let (long, lines, separator) = (too_long.len(), listed(&too_long, 5), parser.separator as char);
     Err(Error::new(
         ErrorKind::BadData,
         tr!(
-            "«{path}» tiene {width} columnas, pero hay filas con más campos (hasta {widest}). Líneas: {lines}",
-            "\"{path}\" has {width} columns, but some rows have more fields (up to {widest}). Lines: {lines}"
+            "«{path}» tiene {width} columnas, pero {long} de {rows} filas tienen más campos (hasta {widest}). Líneas: {lines}",
+            "\"{path}\" has {width} columns, but {long} of {rows} rows have more fields (up to {widest}). Lines: {lines}"
         ),
     )
     .next(tr!(

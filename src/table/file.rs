@@ -202,21 +202,45 @@ pub(super) fn text(path: &str, bytes: Vec<u8>) -> Result<String> {
     Ok(text)
 }
 
-/// Text with broken UTF-8: mostly good UTF-8 keeps its letters and loses the broken bytes, the rest is Windows-1252.
+/// Text with broken UTF-8, line by line: a line that is right stays; one with good letters beside the broken ones loses
+/// only these; any other is Windows-1252. One file may hold both, put together from two.
 fn not_utf8(path: &str, bytes: &[u8]) -> String {
-    let lossy = String::from_utf8_lossy(bytes);
-    let broken = lossy.matches('\u{fffd}').count();
-    let good = lossy.chars().filter(|c| !c.is_ascii()).count() - broken;
-    if good > broken {
-        say(&tr!(
-            "«{path}», caracteres ilegibles: {broken}. En su lugar queda el signo �.",
-            "\"{path}\", unreadable characters: {broken}. The sign � stands in their place."
-        ));
-        return lossy.into_owned();
+    let mut text = String::with_capacity(bytes.len() + bytes.len() / 16);
+    let (mut utf8, mut windows, mut lost) = (0, Vec::new(), 0);
+    for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if let Ok(right) = std::str::from_utf8(line) {
+            utf8 += usize::from(!line.is_ascii());
+            text.push_str(right);
+            continue;
+        }
+        let lossy = String::from_utf8_lossy(line);
+        let broken = lossy.matches('\u{fffd}').count();
+        let good = lossy.chars().filter(|c| !c.is_ascii()).count() - broken;
+        if good > broken {
+            lost += broken;
+            text.push_str(&lossy);
+        } else {
+            windows.push((number + 1).to_string());
+            text.push_str(&encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0);
+        }
     }
-    say(&tr!(
-        "«{path}» no está en UTF-8: se convirtió desde Windows-1252 (Latin-1).",
-        "\"{path}\" is not in UTF-8: it was converted from Windows-1252 (Latin-1)."
-    ));
-    encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
+    if lost > 0 {
+        say(&tr!(
+            "«{path}», caracteres ilegibles: {lost}. En su lugar queda el signo �.",
+            "\"{path}\", unreadable characters: {lost}. The sign � stands in their place."
+        ));
+    }
+    let (lines, which) = (windows.len(), listed(&windows, 5));
+    match (lines, utf8 + lost) {
+        (0, _) => {}
+        (_, 0) => say(&tr!(
+            "«{path}» no está en UTF-8: se convirtió desde Windows-1252 (Latin-1).",
+            "\"{path}\" is not in UTF-8: it was converted from Windows-1252 (Latin-1)."
+        )),
+        _ => say(&tr!(
+            "«{path}» mezcla dos codificaciones: {lines} líneas están en Windows-1252 y se convirtieron; el resto está en UTF-8. Líneas: {which}",
+            "\"{path}\" mixes two encodings: {lines} lines are in Windows-1252 and were converted; the rest is in UTF-8. Lines: {which}"
+        )),
+    }
+    text
 }

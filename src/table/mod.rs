@@ -11,6 +11,7 @@ mod file;
 mod header;
 mod json;
 mod lineage;
+mod patch;
 pub(crate) mod similar;
 #[cfg(test)]
 mod tests;
@@ -24,11 +25,12 @@ pub(crate) use display::{count, in_words};
 pub(crate) use file::{lfs_pointer, LFS_POINTER};
 use header::Header;
 pub(crate) use lineage::{Lineage, Part};
+pub(crate) use patch::Patch;
 use polars::prelude::{Column, DataFrame, ParquetReader, SerReader};
 pub(crate) use similar::listed;
 use similar::similar;
 use std::path::Path;
-pub(crate) use values::{flags, map_rows, map_texts, numbers, texts};
+pub(crate) use values::{counts, flags, map_rows, map_texts, numbers, texts, watched_texts};
 
 /// Rows and named columns.
 ///

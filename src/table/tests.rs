@@ -96,6 +96,57 @@ fn one_broken_byte_does_not_spoil_the_accents_of_utf8() {
 }
 
 #[test]
+fn two_encodings_in_one_file_are_each_read_right() {
+    let windows = encoding_rs::WINDOWS_1252.encode("año viejo\nseñora\n").0.into_owned();
+    let bytes = [b"texto\n".as_slice(), "ñandú\nsin nada\n".as_bytes(), &windows, "después".as_bytes()].concat();
+    let expected = ["ñandú", "sin nada", "año viejo", "señora", "después"];
+    assert_eq!(read("a.csv", &bytes).unwrap().texts("texto").unwrap(), expected);
+}
+
+#[test]
+fn parquet_with_lists_dates_and_nulls_can_be_looked_at() {
+    use polars::prelude::{DataType, IntoColumn, ListChunked, NewChunkedArray, Series, TimeUnit};
+    let words: Series = super::texts("", [Some("drama"), Some("risa")].into_iter()).as_materialized_series().clone();
+    let lists: ListChunked = [Some(words), None].into_iter().collect();
+    let mut lists = lists.into_column();
+    lists.rename("generos".into());
+    let days = polars::prelude::Int32Chunked::from_iter_options("fecha".into(), [Some(19_000), None].into_iter());
+    let days = days.into_column().cast(&DataType::Date).unwrap();
+    let times = days.cast(&DataType::Datetime(TimeUnit::Milliseconds, None)).unwrap().with_name("hora".into());
+    let small = polars::prelude::Int32Chunked::from_iter_options("voto".into(), [Some(-1), Some(1)].into_iter());
+    let small = small.into_column().cast(&DataType::Int8).unwrap();
+    let nothing = super::texts("nada", [None, None].into_iter());
+    let mut frame = frame(vec![lists, days, times, small, nothing]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
+    let table = Table::read(&path.to_string_lossy()).unwrap();
+    let shown = table.to_string();
+    assert!(shown.contains("2022-01-08") && shown.contains("drama"), "{shown}");
+    let found = table.describe().unwrap();
+    assert_eq!(found.column("generos").unwrap().missing, 1);
+    assert_eq!((found.column("nada").unwrap().missing, found.column("voto").unwrap().min), (2, -1.0));
+    assert_eq!(table.strings("fecha").unwrap(), [Some("2022-01-08".to_string()), None]);
+    match table.texts("generos") {
+        Ok(texts) => assert!(texts[0].contains("drama")),
+        Err(error) => assert!(error.to_string().contains("generos"), "{error}"),
+    }
+    let csv = folder.path().join("a.csv").to_string_lossy().into_owned();
+    let jsonl = folder.path().join("a.jsonl").to_string_lossy().into_owned();
+    table.save(&csv).unwrap();
+    table.save(&jsonl).unwrap();
+    assert_eq!(Table::read(&jsonl).unwrap().columns(), table.columns());
+    assert_eq!(Table::read(&csv).unwrap().height(), 2);
+    assert!(table.save(&folder.path().join("a.xlsx").to_string_lossy()).unwrap_err().to_string().contains(".parquet"));
+}
+
+#[test]
+fn rows_of_another_width_are_counted() {
+    let text = told("a.csv", b"a,b\n1,2\n2,y,z\n3,4\n5,6,7,8\n");
+    assert!(text.contains("2 ") && text.contains("4 ") && text.contains(": 3, 5"), "{text}");
+}
+
+#[test]
 fn json_lines_keep_the_order_of_columns_and_the_kinds_of_values() {
     let lines = "{\"texto\":\"a\",\"n\":1,\"x\":\"7\"}\n\n{\"n\":2.5,\"texto\":null,\"chat\":[{\"rol\":\"yo\"}]}\n";
     for (name, text) in [("a.jsonl", lines.to_string()), ("a.ndjson", lines.to_string()), ("sin_nombre", lines.into())]

@@ -2,11 +2,17 @@
 
 use super::{polars_error, Table};
 use crate::error::{Error, ErrorKind, Result};
+use crate::show::Progress;
+use crate::sys::{stopped, stopped_error};
 use polars::prelude::{
     BooleanChunked, Column, DataType, Float64Chunked, IntoColumn, NewChunkedArray, StringChunked, StringChunkedBuilder,
+    UInt32Chunked,
 };
 use rayon::prelude::*;
 use std::ops::Range;
+
+/// Rows between two looks at the clock.
+const AT_ONCE: usize = 1 << 14;
 
 impl Table {
     /// Every row's value of a column as text, `None` where it is missing: as many as there are rows.
@@ -107,6 +113,29 @@ pub(crate) fn map_rows<T: Send>(
     all
 }
 
+/// As [`map_texts`], with a bar where it takes long, and an error where the reader stops it.
+pub(crate) fn watched_texts<T: Send>(
+    title: &str,
+    column: &StringChunked,
+    f: impl Fn(Option<&str>) -> T + Sync,
+) -> Result<Vec<T>> {
+    let (all, mut done) = (column.len(), Vec::with_capacity(column.len()));
+    let mut progress = Progress::start(title, all);
+    for start in (0..all).step_by(AT_ONCE) {
+        if stopped() {
+            let row = done.len();
+            return Err(stopped_error(
+                tr!("«{title}» se paró en la fila {row} de {all}.", "\"{title}\" was stopped at row {row} of {all}."),
+                tr!("Ejecuta la celda otra vez para hacerlo entero.", "Run the cell again to do it all."),
+            ));
+        }
+        done.extend(map_rows(column, start..(start + AT_ONCE).min(all), |_, text| f(text)));
+        progress.update(done.len(), &tr!("filas", "rows"));
+    }
+    progress.end(&tr!("filas", "rows"));
+    Ok(done)
+}
+
 /// A column of texts.
 pub(crate) fn texts<'a>(name: &str, values: impl ExactSizeIterator<Item = Option<&'a str>>) -> Column {
     let mut builder = StringChunkedBuilder::new(name.into(), values.len());
@@ -122,6 +151,12 @@ pub(crate) fn numbers(name: &str, values: &[Option<f64>]) -> Column {
         true => column.cast(&DataType::Int64).unwrap_or(column),
         false => column,
     }
+}
+
+/// A column of counts; those of a file's texts fit in 32 bits.
+pub(crate) fn counts(name: &str, values: impl Iterator<Item = Option<usize>>) -> Column {
+    let small = values.map(|value| value.map(|value| u32::try_from(value).unwrap_or(u32::MAX)));
+    UInt32Chunked::from_iter_options(name.into(), small).into_column()
 }
 
 /// A column of yes and no.

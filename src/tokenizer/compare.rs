@@ -11,10 +11,23 @@ const SHOWN: usize = 5;
 /// The same sentences cut by several tokenizers.
 #[derive(Clone, Debug)]
 pub struct TokenizerComparison {
-    /// Each tokenizer's name with, for each sentence, its pieces and how many tokens it takes for a word.
-    pub lines: Vec<(String, Vec<(Vec<String>, f64)>)>,
+    /// A line for each tokenizer and sentence, tokenizer by tokenizer.
+    pub lines: Vec<SentenceCut>,
     /// The sentences.
     pub sentences: Vec<String>,
+}
+
+/// A sentence cut by a tokenizer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SentenceCut {
+    /// The tokenizer's name.
+    pub tokenizer: String,
+    /// The sentence.
+    pub sentence: String,
+    /// Its pieces, without special tokens.
+    pub pieces: Vec<String>,
+    /// How many of them a word takes.
+    pub tokens_per_word: f64,
 }
 
 /// How many texts come back whole from `encode` and `decode`.
@@ -48,17 +61,15 @@ pub fn compare_tokenizers(
         )
         .next(tr!("Da un nombre a cada uno.", "Give each one a name.")));
     }
-    let cut = |tokenizer: &Tokenizer, sentence: &str| -> Result<(Vec<String>, f64)> {
-        let pieces = tokenizer.tokens(sentence)?.pieces;
-        let words = sentence.split_whitespace().count().max(1);
-        let share = pieces.len() as f64 / words as f64;
-        Ok((pieces, share))
-    };
-    let line = |(name, tokenizer): (&&str, &&Tokenizer)| {
-        let each = sentences.iter().map(|sentence| cut(tokenizer, sentence)).collect::<Result<_>>()?;
-        Ok((name.to_string(), each))
-    };
-    let lines = names.iter().zip(tokenizers).map(line).collect::<Result<_>>()?;
+    let mut lines = Vec::new();
+    for (name, tokenizer) in names.iter().zip(tokenizers) {
+        for sentence in sentences {
+            let pieces = tokenizer.tokens(sentence)?.pieces;
+            let tokens_per_word = pieces.len() as f64 / sentence.split_whitespace().count().max(1) as f64;
+            let (tokenizer, sentence) = (name.to_string(), sentence.to_string());
+            lines.push(SentenceCut { tokenizer, sentence, pieces, tokens_per_word });
+        }
+    }
     Ok(TokenizerComparison { lines, sentences: sentences.iter().map(ToString::to_string).collect() })
 }
 
@@ -70,12 +81,13 @@ impl TokenizerComparison {
             &["tokenizer", "tokens", "tokens a word", "pieces"],
         );
         let mut parts = Vec::new();
-        for (i, sentence) in self.sentences.iter().enumerate() {
-            let line = |(name, each): &(String, Vec<(Vec<String>, f64)>)| {
-                let (pieces, share) = &each[i];
-                vec![name.clone(), pieces.len().to_string(), format!("{share:.2}"), pieces.join("|")]
+        for sentence in &self.sentences {
+            let line = |cut: &SentenceCut| {
+                let share = format!("{:.2}", cut.tokens_per_word);
+                vec![cut.tokenizer.clone(), cut.pieces.len().to_string(), share, cut.pieces.join("|")]
             };
-            let rows: Vec<Vec<String>> = self.lines.iter().map(line).collect();
+            let of_it = self.lines.iter().filter(|cut| cut.sentence == *sentence);
+            let rows: Vec<Vec<String>> = of_it.map(line).collect();
             parts.push(Html::table(&headers, &rows, sentence));
         }
         Html {
@@ -130,8 +142,8 @@ mod tests {
         let bytes = Tokenizer::train(&texts, TokenizerKind::ByteLevel, 300).unwrap();
         let pieces = Tokenizer::train(&texts, TokenizerKind::WordPiece, 60).unwrap();
         let found = compare_tokenizers(&["bytes", "WordPiece"], &[&bytes, &pieces], &["el sol", "the sun"]).unwrap();
-        assert_eq!(found.lines[1].1[0], (vec!["el".to_string(), "sol".into()], 1.0));
-        assert!(found.to_string().contains("WordPiece") && found.lines[0].1[1].1 > 2.0);
+        assert_eq!((found.lines[2].pieces.join("|").as_str(), found.lines[2].tokens_per_word), ("el|sol", 1.0));
+        assert!(found.to_string().contains("WordPiece") && found.lines[1].tokens_per_word > 2.0);
         let odd = ["el  sol", "el sol", "日本"].map(String::from);
         assert_eq!(bytes.round_trip(&odd).unwrap().equal, 3);
         let lossy = pieces.round_trip(&odd).unwrap();

@@ -135,7 +135,7 @@ fn new(kind: TokenizerKind, vocab_size: usize) -> Result<(Inner, TrainerWrapper)
             let model = WordPiece::builder().unk_token("[UNK]".into()).build().map_err(failed)?;
             let mut inner = Inner::new(model);
             // Accents and capitals stay: in Spanish they make other words.
-            inner.with_normalizer(Some(BertNormalizer::new(true, true, Some(false), false)));
+            inner.with_normalizer(Some(BertNormalizer::new(true, true, Some(false), false))).map_err(failed)?;
             inner.with_pre_tokenizer(Some(BertPreTokenizer)).with_decoder(Some(WordPieceDecoder::default()));
             let trainer = WordPieceTrainer::builder().vocab_size(vocab_size).min_frequency(2).show_progress(false);
             (inner, trainer.special_tokens(special).build().into())
