@@ -4,6 +4,7 @@ use super::column::Growing;
 use super::similar::listed;
 use super::{text_column, Reading};
 use crate::error::{Error, ErrorKind, Result};
+use crate::show::say;
 use polars::prelude::DataFrame;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -110,6 +111,8 @@ enum Cell<'a> {
     Missing,
     Number(String),
     Text(Cow<'a, str>),
+    /// An object within the row, as JSON.
+    Object(String),
 }
 
 struct RowVisitor;
@@ -209,7 +212,7 @@ impl<'de> Visitor<'de> for CellVisitor {
 
     fn visit_map<M: MapAccess<'de>>(self, map: M) -> std::result::Result<Cell<'de>, M::Error> {
         let object = Value::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Cell::Text(Cow::Owned(object.to_string())))
+        Ok(Cell::Object(object.to_string()))
     }
 }
 
@@ -223,6 +226,8 @@ impl<'de> Deserialize<'de> for Cell<'de> {
 struct Columns {
     all: Vec<Growing>,
     rows: usize,
+    /// Columns that hold objects.
+    nested: Vec<usize>,
 }
 
 impl Columns {
@@ -240,6 +245,12 @@ impl Columns {
                 Cell::Missing => column.push(""),
                 Cell::Number(number) => column.push(&number),
                 Cell::Text(text) => column.push_text(&text),
+                Cell::Object(json) => {
+                    column.push_text(&json);
+                    if !self.nested.contains(&at) {
+                        self.nested.push(at);
+                    }
+                }
             }
         }
         self.rows += 1;
@@ -258,6 +269,12 @@ impl Columns {
 
     fn finish(mut self) -> Result<DataFrame> {
         self.all.iter_mut().for_each(|column| column.pad(self.rows));
+        for name in self.nested.iter().filter_map(|at| self.all.get(*at)).map(Growing::name) {
+            say(&tr!(
+                "La columna «{name}» lleva objetos dentro: table.unnest(\"{name}\")? los abre en columnas.",
+                "The column \"{name}\" has objects inside: table.unnest(\"{name}\")? opens them into columns."
+            ));
+        }
         super::frame(self.all.into_iter().map(|column| column.finish(false)).collect())
     }
 }

@@ -11,6 +11,7 @@ mod file;
 mod header;
 mod json;
 mod lineage;
+mod nested;
 mod patch;
 pub(crate) mod similar;
 #[cfg(test)]

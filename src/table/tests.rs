@@ -141,6 +141,18 @@ fn parquet_with_lists_dates_and_nulls_can_be_looked_at() {
 }
 
 #[test]
+fn objects_within_rows_are_opened_into_columns() {
+    let lines = "{\"t\":\"a\",\"autor\":{\"nombre\":\"Ana\",\"edad\":30,\"redes\":[\"x\"]}}\n{\"t\":\"b\"}\n{\"t\":\"c\",\"autor\":{\"nombre\":\"7\",\"edad\":null}}";
+    let table = table("a.jsonl", lines);
+    let open = table.unnest("autor").unwrap();
+    assert_eq!(open.columns(), ["t", "autor.edad", "autor.nombre", "autor.redes"]);
+    assert_eq!(open.numbers("autor.edad").unwrap(), [Some(30.0), None, None]);
+    assert_eq!(open.strings("autor.nombre").unwrap(), [Some("Ana".to_string()), None, Some("7".into())]);
+    assert_eq!(open.texts("autor.redes").unwrap(), ["[\"x\"]"]);
+    assert!(table.unnest("t").unwrap_err().to_string().contains(" 0 "));
+}
+
+#[test]
 fn rows_of_another_width_are_counted() {
     let text = told("a.csv", b"a,b\n1,2\n2,y,z\n3,4\n5,6,7,8\n");
     assert!(text.contains("2 ") && text.contains("4 ") && text.contains(": 3, 5"), "{text}");
