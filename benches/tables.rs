@@ -77,56 +77,20 @@ fn peak_megabytes() -> f64 {
 
 /// A forum's comments, with what comments have: addresses, mentions, broken letters, copies, `[deleted]`.
 fn write_forum(path: &str, rows: usize) {
-    const WORDS: [&str; 40] = [
-        "el",
-        "la",
-        "de",
-        "que",
-        "gente",
-        "foro",
-        "nunca",
-        "siempre",
-        "película",
-        "música",
-        "comida",
-        "mañana",
-        "día",
-        "noche",
-        "trabajo",
-        "casa",
-        "perro",
-        "gato",
-        "año",
-        "ciudad",
-        "me",
-        "parece",
-        "muy",
-        "bien",
-        "mal",
-        "nada",
-        "todo",
-        "creo",
-        "verdad",
-        "problema",
-        "solución",
-        "gracias",
-        "saludos",
-        "pregunta",
-        "respuesta",
-        "opinión",
-        "barrio",
-        "equipo",
-        "partido",
-        "amigo",
+    const PARTS: [&str; 24] = [
+        "ca", "ñe", "mi", "so", "pá", "tur", "lo", "rre", "vi", "gen", "da", "fú", "que", "ja", "nos", "bri", "el",
+        "um", "ti", "za", "per", "con", "ha", "is",
     ];
     let mut rng = Rng::new(1);
+    let word = |rng: &mut Rng| (0..1 + rng.below(3)).map(|_| PARTS[rng.below(PARTS.len())]).collect::<String>();
+    let words: Vec<String> = (0..5_000).map(|_| word(&mut rng)).collect();
     let mut out = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
     writeln!(out, "id,author,community,date,score,text").unwrap();
     let mut last = String::new();
     for i in 0..rows {
         let mut text = String::new();
         while text.chars().count() < 195 {
-            text += WORDS[rng.below(WORDS.len())];
+            text += &words[rng.below(words.len())];
             text += [" ", " ", " ", " ", ", ", ". ", "  "][rng.below(7)];
         }
         match rng.below(100) {

@@ -83,6 +83,13 @@ fn signature(plain: &str) -> [u32; HASHES] {
     least
 }
 
+/// Whether enough numbers of two signatures are equal that their texts may be alike: the estimate is off by 0.06 at most
+/// two times in three, so a pair that is rightly alike falls short of this once in thousands.
+fn may_be_alike(signatures: &[[u32; HASHES]], (a, b): (usize, usize), least: f64) -> bool {
+    let equal = signatures[a].iter().zip(&signatures[b]).filter(|(a, b)| a == b).count();
+    equal as f64 / HASHES as f64 >= least - 0.2
+}
+
 /// The pairs of places in `texts` (already plain) that are at least `similarity` alike, with how alike they are.
 ///
 /// A text is compared with the first few of its bucket only; that is enough to gather groups.
@@ -117,7 +124,8 @@ pub(super) fn alike(texts: &[String], least: f64) -> Result<Vec<(usize, usize, f
                 .filter(|bucket| bucket.len() > 1)
                 .flat_map(|bucket| {
                     let pairs = |j: usize| (0..j.min(AT_MOST)).map(move |i| (bucket[i].1, bucket[j].1));
-                    (1..bucket.len()).flat_map(pairs).collect::<Vec<_>>()
+                    let likely = |pair: &(usize, usize)| may_be_alike(&signatures, *pair, least);
+                    (1..bucket.len()).flat_map(pairs).filter(likely).collect::<Vec<_>>()
                 })
                 .collect();
             buckets
