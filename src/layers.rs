@@ -369,7 +369,7 @@ mod tests {
         assert_eq!(layers.to_string().lines().count(), 6);
         // Another recipe makes its layer and those after it again, and leaves the one before.
         let shorter =
-            layers.clean(&Recipe::new(&[Step::drop_deleted("texto"), Step::drop_short("texto", 22)])).unwrap();
+            layers.clean(&Recipe::new(&[Step::drop_deleted("texto"), Step::drop_short("texto", 27)])).unwrap();
         assert_eq!((shorter.height(), modified(&home, "raw.parquet")), (90, before[0]));
         assert_eq!(layers.features(&features).unwrap().height(), 90);
         // A file that was changed by hand is made again.

@@ -153,6 +153,14 @@ fn objects_within_rows_are_opened_into_columns() {
 }
 
 #[test]
+fn the_last_line_need_not_end() {
+    for text in ["a,b\n1,x", "a,b\n1,\"x\"", "a,b\r\n1,x\r\n"] {
+        assert_eq!(table("a.csv", text).strings("b").unwrap(), [Some("x".to_string())], "{text:?}");
+    }
+    assert_eq!(table("a.csv", "a,b\n1,").strings("b").unwrap(), [None]);
+}
+
+#[test]
 fn rows_of_another_width_are_counted() {
     let text = told("a.csv", b"a,b\n1,2\n2,y,z\n3,4\n5,6,7,8\n");
     assert!(text.contains("2 ") && text.contains("4 ") && text.contains(": 3, 5"), "{text}");
