@@ -13,7 +13,7 @@ pub mod energy;
 
 pub mod show;
 
-pub mod check;
+pub mod claim;
 pub mod hub;
 pub mod plot;
 pub mod stories;
@@ -65,6 +65,8 @@ pub mod embedder;
 
 pub mod seq2seq;
 
+pub mod exercise;
+
 pub mod bench;
 pub mod pretrain;
 
@@ -73,13 +75,14 @@ pub mod prelude {
     pub use candle_core::{DType, Device, Tensor, Var};
     pub use polars::prelude::DataFrame;
 
-    pub use crate::check::{check, check_full};
+    pub use crate::claim::{claim, claim_full};
     pub use crate::classifier::{Classifier, Prediction};
     pub use crate::clean::{Cleaned, Recipe, Step};
     pub use crate::dataset::Dataset;
     pub use crate::embedder::{Embedder, Embeddings};
     pub use crate::energy::{Energy, EnergyMeter};
     pub use crate::error::{Error, Result};
+    pub use crate::exercise::{check, exercise, hint, progress, quiz, reset, solution};
     pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
     pub use crate::history::History;
     pub use crate::language_model::{logits_difference, LanguageModel, LoraConfig};

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     &["lang", "error"],
     &["sys", "rng", "energy", "show"],
-    &["check", "table", "plot", "look", "split", "clean", "layers", "vocab", "hub", "tokenizer", "stories"],
+    &["claim", "table", "plot", "look", "split", "clean", "layers", "vocab", "hub", "tokenizer", "stories"],
     &["ops"],
     &["nn"],
     &["models"],
     &["batch", "dataset", "optim", "schedule", "history", "checkpoint", "adapter", "train"],
     &["generate", "beam", "language_model", "masked_model", "classifier", "embedder", "seq2seq"],
-    &["pretrain", "bench"],
+    &["exercise", "pretrain", "bench"],
     &["lib", "main"],
 ];
 

@@ -80,6 +80,10 @@ fn runner(places: &Places, notebook: &Path, timeout: u64) -> Result<Command> {
         .arg(timeout.to_string())
         .envs(places.jupyter_environment())
         .env("AULA_SAY", crate::say::language());
+    if std::env::var_os("AULA_PROGRESS").is_none() {
+        // What runs by itself is no try of the learner's.
+        command.env("AULA_PROGRESS", places.aula.join("state/run-progress.json"));
+    }
     Ok(command)
 }
 

@@ -1,0 +1,191 @@
+//! The course proves its own exercises: stubs fail, solutions pass, wrong ideas get their names.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::list::{e03d, e03i, QUIZZES};
+use super::*;
+use crate::table::Table;
+
+fn home() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn judged(exercise: &Exercise, given: &Given, seed: u64) -> Verdict {
+    (exercise.judge)(given, &mut Rng::new(seed))
+}
+
+#[test]
+fn every_text_is_whole_in_both_languages() {
+    for exercise in ALL {
+        let names: BTreeSet<String> = (exercise.wrong)().iter().map(|(name, _)| name.to_string()).collect();
+        assert!(names.len() >= 2, "{}: fewer than two wrong ideas", exercise.id);
+        for language in ["es", "en"] {
+            let page = Page::parse(exercise.text, language);
+            let id = format!("{} {language}", exercise.id);
+            assert!(!page.title.is_empty() && page.task.len() > 80 && page.solution.len() > 40, "{id}: {page:?}");
+            assert_eq!(page.hints.len(), 3, "{id}");
+            let told: BTreeSet<String> = page.ideas.iter().map(|(name, _)| name.clone()).collect();
+            assert_eq!(told, names, "{id}: the ideas in the text and those in the code");
+        }
+        let [es, en] = ["es", "en"].map(|language| Page::parse(exercise.text, language));
+        assert_ne!(es.task, en.task, "{}: not translated", exercise.id);
+    }
+}
+
+#[test]
+fn stubs_fail_solutions_pass_and_wrong_ideas_get_their_names() {
+    for exercise in ALL {
+        for seed in 0..8 {
+            let id = format!("{}, seed {seed}", exercise.id);
+            assert_eq!(judged(exercise, &(exercise.right)(), seed), Verdict::Right, "{id}");
+            assert_ne!(judged(exercise, &(exercise.stub)(), seed), Verdict::Right, "{id}: the stub passes");
+            for (name, given) in (exercise.wrong)() {
+                assert_eq!(judged(exercise, &given, seed), Verdict::Idea(name), "{id}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_looks_at_nothing_fails_and_one_of_another_kind_is_told_so() {
+    for exercise in ALL {
+        let constant = match (exercise.right)() {
+            Given::Measure(_) => Given::Measure(Box::new(|_| 2.0)),
+            Given::MaskedMeasure(_) => Given::MaskedMeasure(Box::new(|_, _| 2.0)),
+            Given::Map(_) => Given::Map(Box::new(|_| vec![0.5, 0.5])),
+            Given::MapWith(_) => Given::MapWith(Box::new(|_, _| vec![0.5, 0.5])),
+            Given::Sample(_) => Given::Sample(Box::new(|_, _, _| vec![0.5, 0.5])),
+            Given::Pairs(_) => Given::Pairs(Box::new(|_| vec![(5, 8), (8, 2)])),
+            Given::Compare(_) => Given::Compare(Box::new(|_, _| 2.0)),
+            _ => continue,
+        };
+        assert!(matches!(judged(exercise, &constant, 1), Verdict::Wrong(_)), "{}", exercise.id);
+        let other = judged(exercise, &Given::Text("?".into()), 1);
+        assert!(
+            matches!(other, Verdict::Wrong(ref text) if text.contains(&Given::Flag(true).kind()) || !text.is_empty())
+        );
+    }
+}
+
+#[test]
+fn a_function_that_panics_is_an_answer_like_others() {
+    let exercise = find("03b").unwrap();
+    let verdict = judged(exercise, &Given::Measure(Box::new(|x| x[99])), 1);
+    assert!(matches!(verdict, Verdict::Wrong(_)), "{verdict:?}");
+}
+
+#[test]
+fn functions_and_values_can_be_handed_in_as_they_are_typed() {
+    fn mean(x: &[f64]) -> f64 {
+        x.iter().sum::<f64>() / x.len() as f64
+    }
+    fn given<Kind>(answer: impl Answer<Kind>) -> Given {
+        answer.give()
+    }
+    assert!(matches!(given(mean), Given::Measure(_)));
+    let borrowed = &mean;
+    assert!(matches!(given(borrowed), Given::Measure(_)));
+    assert!(matches!(given(&3usize), Given::Number(x) if x == 3.0));
+    assert!(matches!(given(&"b"), Given::Text(_)));
+    assert!(matches!(given(&vec![1.0, 2.0]), Given::Numbers(_)));
+}
+
+#[test]
+fn solutions_are_short_and_use_only_what_was_taught() {
+    let known = std::fs::read_to_string(home().join("exercises/known.md")).unwrap();
+    for exercise in ALL {
+        let lesson = &exercise.id[..2];
+        let taught = known.split("\n## ").skip(1).filter(|part| &part[..2] <= lesson);
+        let words = |text: &str| -> BTreeSet<String> {
+            let parts = text.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_string);
+            parts.filter(|word| word.starts_with(|c: char| c.is_alphabetic())).collect()
+        };
+        let taught: BTreeSet<String> = taught.flat_map(words).collect();
+        let code = exercise.solution_code();
+        let lines = code.lines().filter(|line| !matches!(line.trim(), "" | "}")).count();
+        assert!((3..=20).contains(&lines), "{}: {lines} lines", exercise.id);
+        // What the solution names by itself needs no lesson: its function, its parameters, its variables.
+        let own: BTreeSet<String> = code
+            .split(|c: char| "(),;&{}".contains(c) || c == '\n')
+            .flat_map(|part| {
+                let part = part.trim();
+                let named = [part.strip_prefix("let mut "), part.strip_prefix("let "), part.strip_prefix("for ")];
+                let named = named.into_iter().flatten().next().or(part.split_once(": ").map(|(name, _)| name));
+                let named = named.or(part.strip_prefix("fn ")).unwrap_or_default();
+                named.split([' ', ':', '=']).next().map(str::to_string)
+            })
+            .collect();
+        let strings: String = code.split('"').step_by(2).collect::<Vec<_>>().join(" ");
+        let strange: Vec<String> = words(&strings)
+            .into_iter()
+            .filter(|word| !taught.contains(word) && !own.contains(word) && word != "as")
+            .collect();
+        assert!(strange.is_empty(), "{} uses what no lesson taught: {strange:?}", exercise.id);
+    }
+}
+
+#[test]
+fn every_file_of_the_exercises_is_in_the_list() {
+    let mut found = Vec::new();
+    for folder in std::fs::read_dir(home().join("exercises")).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        let names = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name());
+        found.extend(names.map(|name| name.to_string_lossy().into_owned()));
+    }
+    let quizzes = QUIZZES.iter().map(|_| "quiz.md".to_string());
+    let mut listed: Vec<String> = ALL.iter().flat_map(|e| [format!("{}.md", e.id), format!("{}.rs", e.id)]).collect();
+    listed.extend(quizzes);
+    found.sort();
+    listed.sort();
+    assert_eq!(found, listed);
+}
+
+#[test]
+fn quizzes_have_one_right_option_and_a_reason_for_each_in_both_languages() {
+    for (lesson, text) in QUIZZES {
+        let [es, en] = ["es", "en"].map(|language| Question::parse(text, language));
+        assert!(es.len() >= 4 && es.len() == en.len(), "{lesson}");
+        for question in es.iter().chain(&en) {
+            let right = question.options.iter().filter(|(right, _, _)| *right).count();
+            assert!(right == 1 && question.options.len() >= 3, "{lesson}: {question:?}");
+            assert!(question.options.iter().all(|(_, text, why)| text.len() > 3 && why.len() > 10), "{question:?}");
+        }
+    }
+}
+
+#[test]
+fn the_solutions_that_train_a_model_pass_for_real() {
+    std::env::set_var("AULA_HOME", home());
+    let diary = home().join("data/en/diary.csv");
+    let texts = Table::read(&diary.to_string_lossy()).unwrap().texts("text").unwrap();
+    let learned = e03d::solution::by_heart(&texts).unwrap();
+    assert_eq!(judged(find("03d").unwrap(), &Given::History(Box::new(learned)), 1), Verdict::Right);
+    let few = tempfile::tempdir().unwrap();
+    let file = few.path().join("mine.csv").to_string_lossy().into_owned();
+    std::fs::write(&file, std::fs::read_to_string(&diary).unwrap().lines().take(101).collect::<Vec<_>>().join("\n"))
+        .unwrap();
+    let adapted = e03i::solution::adapt(&file, "text").unwrap();
+    assert_eq!(judged(find("03i").unwrap(), &Given::History(Box::new(adapted)), 1), Verdict::Right);
+}
+
+#[test]
+fn an_exercise_goes_from_its_task_to_its_solution() {
+    let folder = tempfile::tempdir().unwrap();
+    std::env::set_var("AULA_PROGRESS", folder.path().join("progress.json"));
+    exercise("03b").unwrap();
+    assert!(exercise("99z").unwrap_err().to_string().contains("03b"));
+    let state = || State::read(Path::new(&std::env::var("AULA_PROGRESS").unwrap())).of("03b");
+    for tries in 1..=3 {
+        check("03b", |x: &[f64]| x[0]).unwrap();
+        assert_eq!((state().tries, state().passed), (tries, false));
+    }
+    hint("03b").unwrap();
+    solution("03b").unwrap();
+    check("03b", |x: &[f64]| (x.iter().sum::<f64>() / x.len() as f64).exp()).unwrap();
+    assert_eq!(state(), Record { passed: true, tries: 4, hints: 1 });
+    progress();
+    quiz("03").unwrap();
+    assert!(quiz("77").is_err());
+    reset("03b").unwrap();
+    assert_eq!(state(), Record::default());
+}
