@@ -106,16 +106,17 @@ fn solutions_are_short_and_use_only_what_was_taught() {
         let lines = code.lines().filter(|line| !matches!(line.trim(), "" | "}")).count();
         assert!((3..=20).contains(&lines), "{}: {lines} lines", exercise.id);
         // What the solution names by itself needs no lesson: its function, its parameters, its variables.
-        let own: BTreeSet<String> = code
+        let mut own: BTreeSet<String> = code
             .split(|c: char| "(),;&{}".contains(c) || c == '\n')
             .flat_map(|part| {
                 let part = part.trim();
                 let named = [part.strip_prefix("let mut "), part.strip_prefix("let "), part.strip_prefix("for ")];
-                let named = named.into_iter().flatten().next().or(part.split_once(": ").map(|(name, _)| name));
+                let named = named.into_iter().flatten().next().or(part.split_once(':').map(|(name, _)| name));
                 let named = named.or(part.strip_prefix("fn ")).unwrap_or_default();
                 named.split([' ', ':', '=']).next().map(str::to_string)
             })
             .collect();
+        own.extend(code.split('|').skip(1).step_by(2).flat_map(words)); // |closures|
         let strings: String = code.split('"').step_by(2).collect::<Vec<_>>().join(" ");
         let strange: Vec<String> = words(&strings)
             .into_iter()

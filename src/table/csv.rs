@@ -226,7 +226,8 @@ impl<'a> Parser<'a> {
     fn skip_blank_lines(&mut self) {
         let bytes = self.text.as_bytes();
         loop {
-            match &bytes[self.position..] {
+            // A file may end without a line end: then the position is one past it.
+            match bytes.get(self.position..).unwrap_or_default() {
                 [b'\n', ..] => self.position += 1,
                 [b'\r', b'\n', ..] => self.position += 2,
                 _ => return,

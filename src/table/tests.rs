@@ -319,3 +319,10 @@ fn a_first_row_of_data_stays_a_row_unless_the_reader_says_that_it_is_names() {
     assert_eq!(Table::read(&path).unwrap().columns(), ["texto", "etiqueta"]);
     assert_eq!(Table::read_without_header(&path).unwrap().height(), 2);
 }
+
+#[test]
+fn a_file_may_end_without_a_line_end_in_any_field() {
+    for text in ["texto,n\nhola,1", "texto\n\"hola\"", "n,texto\n1,\"hola\"", "texto\nhola"] {
+        assert_eq!(table("a.csv", text).texts("texto").unwrap(), ["hola"], "{text}");
+    }
+}
