@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_was_said_is_not_said_again() {
+    fn a_token_that_was_said_is_not_said_again() {
         let config = GenerateConfig { num_beams: 2, no_repeat_ngram_size: 1, ..Default::default() };
         let found = run(&GenerateConfig { length_penalty: 5.0, ..config }, 6);
         let mut different = found.tokens.clone();

@@ -59,7 +59,7 @@ impl GenerateConfig {
             (0.1..=10.0).contains(&self.repetition_penalty),
             format!("repetition_penalty = {} (1.0 ... 2.0)", self.repetition_penalty),
         );
-        all.must((1..=64).contains(&self.num_beams), format!("num_beams = {} (1 ... 16)", self.num_beams));
+        all.must((1..=64).contains(&self.num_beams), format!("num_beams = {} (1 ... 64)", self.num_beams));
         all.must(self.length_penalty.is_finite(), format!("length_penalty = {} (-2.0 ... 2.0)", self.length_penalty));
         all.check()
     }
