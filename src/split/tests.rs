@@ -31,6 +31,18 @@ fn three_parts_have_the_asked_sizes_and_the_shares_of_each_class() {
 }
 
 #[test]
+fn a_score_is_stratified_by_its_quarters() {
+    let scores: Vec<f64> = (0..1_000).map(|i| f64::from(i * 7 % 1_000)).collect();
+    let table = forum().with_numbers("puntaje", &scores).unwrap();
+    let split = table.split(&SplitConfig { stratify: "puntaje".into(), ..Default::default() }).unwrap();
+    assert_eq!(split.labels.len(), 4);
+    for (name, [train, valid, test]) in &split.labels {
+        assert_eq!(train + valid + test, 250, "{name}");
+        assert!((187..=189).contains(train) && (24..=26).contains(test), "{name}: {train} {valid} {test}");
+    }
+}
+
+#[test]
 fn two_parts_leave_the_middle_one_empty() {
     let split = forum().split(&SplitConfig { train: 0.8, valid: 0.0, test: 0.2, ..Default::default() }).unwrap();
     assert_eq!((split.train.height(), split.valid.height(), split.test.height()), (800, 0, 200));
