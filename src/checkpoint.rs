@@ -85,6 +85,20 @@ impl ModelFolder {
         Ok(Self { folder, config, tokenizer, tokenizer_config })
     }
 
+    /// What a model that was never on a disk brings.
+    pub fn new(config: Value, tokenizer: Tokenizer) -> Self {
+        let tokenizer_config = serde_json::json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": config["max_position_embeddings"],
+            "cls_token": "[CLS]",
+            "sep_token": "[SEP]",
+            "mask_token": "[MASK]",
+            "pad_token": "[PAD]",
+            "unk_token": "[UNK]",
+        });
+        Self { folder: PathBuf::new(), config, tokenizer, tokenizer_config: Some(tokenizer_config) }
+    }
+
     /// The weights, to build a model of.
     pub fn weights(&self) -> Result<Weights> {
         Ok(Weights::found(load_weights(&self.folder)?))

@@ -8,11 +8,11 @@ use candle_core::Tensor;
 use aula::bench::bench_train;
 use aula::error::{Error, ErrorKind, Result};
 use aula::language_model::LanguageModel;
-use aula::pretrain::{pretrain, stories_folder, PretrainConfig};
+use aula::pretrain::{pretrain, pretrain_lector, stories_folder, PretrainConfig};
 use aula::stories::StoryTeller;
 
 const USAGE: &str = "usage:
-  aula pretrain [--out DIR] [--checkpoint DIR] [--steps N] [--hidden N] [--layers N] [--batch N] [--rate X] [--seed N]
+  aula pretrain [cuentos|lector] [--out DIR] [--checkpoint DIR] [--steps N] [--hidden N] [--layers N] [--batch N] [--rate X] [--seed N]
       makes the model that ships again; interrupted, the same command goes on from its last checkpoint
   aula stories es|en [--count N] [--seed N] [--plot NAME]
       tells stories from data/stories
@@ -43,7 +43,10 @@ fn command(arguments: &[String]) -> Result<()> {
         Some("pretrain") => {
             // It goes on from its checkpoint; the other commands have nothing to keep.
             aula::sys::stop_on_ctrl_c();
-            pretrain(&options.pretrain()?)
+            match arguments.get(1).map(String::as_str) {
+                Some("lector") => pretrain_lector(&options.pretrain_lector()?),
+                _ => pretrain(&options.pretrain()?),
+            }
         }
         Some("stories") => options.stories(),
         Some("logits") => options.logits(),
@@ -112,6 +115,21 @@ impl Options<'_> {
             steps: self.value("--steps", 7500)?,
             learning_rate: self.value("--rate", 2.5e-3)?,
             seed: self.value("--seed", 42)?,
+        })
+    }
+
+    fn pretrain_lector(&self) -> Result<PretrainConfig> {
+        let home = home()?;
+        let folder = |name, default: PathBuf| self.text(name).map_or(default, PathBuf::from);
+        Ok(PretrainConfig {
+            out: folder("--out", home.join("data/models/lector")),
+            checkpoint: folder("--checkpoint", home.join(".aula/pretrain/lector")),
+            hidden_size: self.value("--hidden", 192)?,
+            vocab_size: 5000,
+            batch_size: self.value("--batch", 96)?,
+            steps: self.value("--steps", 3500)?,
+            learning_rate: self.value("--rate", 1e-3)?,
+            ..self.pretrain()?
         })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
+use serde_json::Value;
 
 use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::ModelFolder;
@@ -10,8 +11,9 @@ use crate::dataset::{Batch, Dataset, Masking, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::likeliest;
 use crate::models::{encoder_config, MaskedEncoder};
-use crate::nn::{self, LoraConfig, Param, Pass};
+use crate::nn::{self, LoraConfig, Param, Pass, Weights};
 use crate::ops::{self, Wanted, IGNORE};
+use crate::rng::Rng;
 use crate::show::{display, escape};
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
@@ -52,7 +54,17 @@ impl MaskedModel {
     /// xlm-roberta.
     pub fn load(name: &str) -> Result<Self> {
         let files = ModelFolder::open(name)?;
-        let model = MaskedEncoder::new(encoder_config(&files.config)?, files.weights()?)?;
+        let weights = files.weights()?;
+        Self::build(files, weights)
+    }
+
+    /// A model that knows nothing yet: `config` as in a `config.json`, weights drawn with `seed`.
+    pub fn random(config: Value, tokenizer: Tokenizer, seed: u64) -> Result<Self> {
+        Self::build(ModelFolder::new(config, tokenizer), Weights::drawn(Rng::new(seed)))
+    }
+
+    fn build(files: ModelFolder, weights: Weights) -> Result<Self> {
+        let model = MaskedEncoder::new(encoder_config(&files.config)?, weights)?;
         files.tokenizer.check_fits(model.encoder.vocab_size())?;
         let known = |name: &&str| Some((name.to_string(), files.tokenizer.id(name)?));
         let Some(mask) = MASKS.iter().find_map(known) else {
@@ -102,10 +114,14 @@ impl MaskedModel {
     ///
     /// Training hides others each time it comes by; measuring hides the same ones always.
     pub fn dataset(&self, texts: &[String], max_tokens: usize) -> Result<Dataset> {
+        let targets = Targets::Hidden(self.masking());
+        Dataset::for_encoder(texts, self.tokenizer(), max_tokens.min(self.max_tokens()), targets)
+    }
+
+    /// How tokens are hidden to train this model: 15 % of each text's, its special tokens never.
+    pub fn masking(&self) -> Masking {
         let special = self.tokenizer().special_ids();
-        let vocab_size = self.model.encoder.vocab_size();
-        let masking = Masking { rate: 0.15, mask: self.mask.1, vocab_size, special };
-        Dataset::for_encoder(texts, self.tokenizer(), max_tokens.min(self.max_tokens()), Targets::Hidden(masking))
+        Masking { rate: 0.15, mask: self.mask.1, vocab_size: self.model.encoder.vocab_size(), special }
     }
 
     /// The logits (texts, time, vocabulary) of a batch; at padding they mean nothing.
@@ -171,6 +187,11 @@ impl MaskedModel {
     /// The weights by name, with the adapters added in: what a saved model holds.
     pub fn merged_weights(&self) -> Result<BTreeMap<String, Tensor>> {
         nn::merged_weights(&self.model)
+    }
+
+    /// Writes new values over the weights, in place; each name of the model must be there.
+    pub fn set_weights(&self, weights: &BTreeMap<String, Tensor>) -> Result<()> {
+        nn::set_weights(&self.model, weights)
     }
 
     /// Saves the model as a folder that this library and transformers open: written whole, or not at all.

@@ -1,27 +1,26 @@
 //! Pre-training: how the small model that ships with the course is made, and how anyone can make it again.
 
 mod corpus;
+mod lector;
+mod lector_report;
 mod report;
+mod run;
+mod texts;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use rayon::prelude::*;
 use serde_json::{json, Value};
 
 pub use corpus::Corpus;
+pub use lector::pretrain_lector;
+pub use texts::Texts;
 
-use crate::checkpoint::Checkpoint;
 use crate::dataset::Batch;
 use crate::error::Result;
 use crate::language_model::LanguageModel;
-use crate::optim::{AdamW, AdamWConfig};
-use crate::rng::Rng;
-use crate::schedule::Schedule;
-use crate::show::{Html, Progress};
 use crate::sys;
 use crate::tokenizer::Tokenizer;
-use crate::train::{evaluate, train_step};
+use run::{Job, Run};
 
 /// What `aula pretrain` is told.
 #[derive(Clone, Debug)]
@@ -50,12 +49,6 @@ pub struct PretrainConfig {
     pub seed: u64,
 }
 
-/// After this many steps the model is measured and a checkpoint written.
-const CHECK_EVERY: usize = 250;
-
-/// Steps whose rows are sorted by length together.
-const GROUP: usize = 8;
-
 /// Trains the model that `config` describes, from its last checkpoint if there is one, and writes it with its card.
 pub fn pretrain(config: &PretrainConfig) -> Result<()> {
     let corpus = Corpus::read(&config.stories)?;
@@ -64,98 +57,18 @@ pub fn pretrain(config: &PretrainConfig) -> Result<()> {
     let model = LanguageModel::random(model_config(config, &tokenizer), tokenizer, config.seed)?;
     let (_, parameters) = model.count_parameters();
     println!("model of {parameters} parameters, {} threads", sys::threads());
-    let run = run(config, &corpus, &model)?;
+    let eos = model.tokenizer().id("</s>").unwrap_or(2);
+    let job = Job {
+        config,
+        model: &model,
+        row: &|i| corpus.row(i, config.max_tokens, model.tokenizer(), eos),
+        batch: &|rows, _| Batch::new(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+        held_out: &model.dataset(&corpus.held_out(200), config.max_tokens)?,
+        weights: &|| model.merged_weights(),
+        set_weights: &|weights| model.set_weights(weights),
+    };
+    let run = job.run()?;
     report::finish(config, &corpus, &model, &run)
-}
-
-/// What a finished run tells the card.
-struct Run {
-    seconds: f64,
-    tokens: usize,
-}
-
-fn run(config: &PretrainConfig, corpus: &Corpus, model: &LanguageModel) -> Result<Run> {
-    let settings = AdamWConfig { beta2: 0.95, weight_decay: 0.01, ..AdamWConfig::default() };
-    let (mut optimizer, mut before, mut tokens) = (AdamW::new(settings), 0.0, 0);
-    if let Some(checkpoint) = Checkpoint::read(&config.checkpoint, settings)? {
-        model.set_weights(&checkpoint.weights)?;
-        before = checkpoint.notes["seconds"].as_f64().unwrap_or(0.0);
-        tokens = checkpoint.notes["tokens"].as_u64().unwrap_or(0) as usize;
-        optimizer = checkpoint.optimizer;
-        println!("going on after step {}", optimizer.steps());
-    }
-    let held_out = model.dataset(&corpus.held_out(200), config.max_tokens)?;
-    let (begin, mut group) = (Instant::now(), Group::default());
-    let (warmup, mut losses) = (200.min(config.steps / 10), Vec::new());
-    let mut progress = Progress::start("step", config.steps);
-    while optimizer.steps() < config.steps {
-        let step = optimizer.steps();
-        let rows = group.rows(config, corpus, model, step)?;
-        tokens += rows.iter().map(Vec::len).sum::<usize>();
-        let batch = Batch::new(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
-        let factor = Schedule::Cosine.factor(step + 1, warmup, config.steps);
-        // A tenth of the rate is left at the end: a small model still learns there.
-        let learning_rate = config.learning_rate * (0.1 + 0.9 * factor).min(factor.max(0.1));
-        losses.push(train_step(model, &batch, &mut optimizer, learning_rate)?.0);
-        let step = step + 1;
-        let seconds = before + begin.elapsed().as_secs_f64();
-        progress.update_with(step, || {
-            let mean = losses.iter().sum::<f64>() / losses.len() as f64;
-            losses.clear();
-            (format!("loss {mean:.3} rate {learning_rate:.2e}"), Html::new("", ""))
-        });
-        let stop = sys::stopped();
-        if step % CHECK_EVERY == 0 || step == config.steps || stop {
-            if !stop {
-                progress.say(&format!("step {step} held-out {} · {seconds:.0} s", evaluate(model, &held_out)?));
-            }
-            let notes = json!({ "seconds": seconds, "tokens": tokens });
-            let weights = model.merged_weights()?;
-            let checkpoint = Checkpoint { weights, optimizer, notes };
-            checkpoint.save(&config.checkpoint)?;
-            optimizer = checkpoint.optimizer;
-        }
-        if stop {
-            return Err(sys::stopped_error(
-                tr!("Parado en el paso {step} de {}.", "Stopped at step {step} of {}.", config.steps),
-                tr!("La misma orden sigue donde se quedó.", "The same command goes on from there."),
-            ));
-        }
-    }
-    progress.finish("");
-    Ok(Run { seconds: before + begin.elapsed().as_secs_f64(), tokens })
-}
-
-/// The rows of eight steps, sorted by length and dealt out: rows of like length share a batch, so little is padding.
-#[derive(Default)]
-struct Group {
-    number: Option<usize>,
-    batches: Vec<Vec<Vec<u32>>>,
-}
-
-impl Group {
-    /// The rows of one step, the same whether the run was interrupted or not.
-    fn rows(
-        &mut self,
-        config: &PretrainConfig,
-        corpus: &Corpus,
-        model: &LanguageModel,
-        step: usize,
-    ) -> Result<&[Vec<u32>]> {
-        let number = step / GROUP;
-        if self.number != Some(number) {
-            let eos = model.tokenizer().id("</s>").unwrap_or(2);
-            let count = (GROUP * config.batch_size) as u64;
-            let make = |i| corpus.row(number as u64 * count + i, config.max_tokens, model.tokenizer(), eos);
-            let rows: Result<Vec<Vec<u32>>> = (0..count).into_par_iter().map(make).collect();
-            let mut rows = rows?;
-            rows.sort_by_key(Vec::len);
-            self.batches = rows.chunks(config.batch_size).map(<[Vec<u32>]>::to_vec).collect();
-            Rng::stream(config.seed, number as u64).shuffle(&mut self.batches);
-            self.number = Some(number);
-        }
-        Ok(&self.batches[step % GROUP])
-    }
 }
 
 /// `config.json` as transformers writes it for a `LlamaForCausalLM`.

@@ -94,7 +94,7 @@ fn eight_grams(text: &str) -> Vec<u64> {
     words.windows(8).map(hash).collect()
 }
 
-fn sha256(path: &Path) -> Result<String> {
+pub(super) fn sha256(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|error| sys::io_error(path, "leer", "read", &error))?;
     Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }

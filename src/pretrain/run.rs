@@ -1,0 +1,136 @@
+//! The loop of a pre-training: the same for every model that ships.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+use serde_json::json;
+
+use super::PretrainConfig;
+use crate::checkpoint::Checkpoint;
+use crate::dataset::{Batch, Dataset};
+use crate::error::Result;
+use crate::optim::{AdamW, AdamWConfig};
+use crate::rng::Rng;
+use crate::schedule::Schedule;
+use crate::show::{Html, Progress};
+use crate::sys;
+use crate::train::{evaluate, train_step, Trainable};
+
+/// After this many steps the model is measured and a checkpoint written.
+const CHECK_EVERY: usize = 250;
+
+/// Steps whose rows are sorted by length together.
+const GROUP: usize = 8;
+
+/// What a finished run tells the card.
+pub(super) struct Run {
+    pub(super) seconds: f64,
+    pub(super) tokens: usize,
+}
+
+type Weights = BTreeMap<String, Tensor>;
+type MakeBatch<'a> = dyn Fn(&[Vec<u32>], usize) -> Result<Batch> + 'a;
+
+/// A pre-training to do.
+pub(super) struct Job<'a> {
+    pub(super) config: &'a PretrainConfig,
+    pub(super) model: &'a dyn Trainable,
+    /// Row number i as ids: any row can be made without those before it.
+    pub(super) row: &'a (dyn Fn(u64) -> Result<Vec<u32>> + Sync),
+    /// The rows of a step side by side; the second number is the step's.
+    pub(super) batch: &'a MakeBatch<'a>,
+    /// What the model is measured on now and then.
+    pub(super) held_out: &'a Dataset,
+    pub(super) weights: &'a dyn Fn() -> Result<Weights>,
+    pub(super) set_weights: &'a dyn Fn(&Weights) -> Result<()>,
+}
+
+impl Job<'_> {
+    /// Makes all steps, from the last checkpoint if there is one.
+    pub(super) fn run(&self) -> Result<Run> {
+        let config = self.config;
+        let settings = AdamWConfig { beta2: 0.95, weight_decay: 0.01, ..AdamWConfig::default() };
+        let (mut optimizer, mut before, mut tokens) = (AdamW::new(settings), 0.0, 0);
+        if let Some(checkpoint) = Checkpoint::read(&config.checkpoint, settings)? {
+            (self.set_weights)(&checkpoint.weights)?;
+            before = checkpoint.notes["seconds"].as_f64().unwrap_or(0.0);
+            tokens = checkpoint.notes["tokens"].as_u64().unwrap_or(0) as usize;
+            optimizer = checkpoint.optimizer;
+            println!("going on after step {}", optimizer.steps());
+        }
+        let (begin, mut group) = (Instant::now(), Group::default());
+        let (warmup, mut losses) = (200.min(config.steps / 10), Vec::new());
+        let mut progress = Progress::start("step", config.steps);
+        while optimizer.steps() < config.steps {
+            let step = optimizer.steps();
+            let rows = group.rows(config, self.row, step)?;
+            tokens += rows.iter().map(Vec::len).sum::<usize>();
+            let batch = (self.batch)(rows, step)?;
+            let factor = Schedule::Cosine.factor(step + 1, warmup, config.steps);
+            // A tenth of the rate is left at the end: a small model still learns there.
+            let learning_rate = config.learning_rate * (0.1 + 0.9 * factor).min(factor.max(0.1));
+            losses.push(train_step(self.model, &batch, &mut optimizer, learning_rate)?.0);
+            let step = step + 1;
+            let seconds = before + begin.elapsed().as_secs_f64();
+            progress.update_with(step, || {
+                let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+                losses.clear();
+                (format!("loss {mean:.3} rate {learning_rate:.2e}"), Html::new("", ""))
+            });
+            let stop = sys::stopped();
+            if step % CHECK_EVERY == 0 || step == config.steps || stop {
+                if !stop {
+                    progress.say(&format!(
+                        "step {step} held-out {} · {seconds:.0} s",
+                        evaluate(self.model, self.held_out)?
+                    ));
+                }
+                let notes = json!({ "seconds": seconds, "tokens": tokens });
+                let weights = (self.weights)()?;
+                let checkpoint = Checkpoint { weights, optimizer, notes };
+                checkpoint.save(&config.checkpoint)?;
+                optimizer = checkpoint.optimizer;
+            }
+            if stop {
+                return Err(sys::stopped_error(
+                    tr!("Parado en el paso {step} de {}.", "Stopped at step {step} of {}.", config.steps),
+                    tr!("La misma orden sigue donde se quedó.", "The same command goes on from there."),
+                ));
+            }
+        }
+        progress.finish("");
+        Ok(Run { seconds: before + begin.elapsed().as_secs_f64(), tokens })
+    }
+}
+
+/// The rows of eight steps, sorted by length and dealt out: rows of like length share a batch, so little is padding.
+#[derive(Default)]
+struct Group {
+    number: Option<usize>,
+    batches: Vec<Vec<Vec<u32>>>,
+}
+
+impl Group {
+    /// The rows of one step, the same whether the run was interrupted or not.
+    fn rows(
+        &mut self,
+        config: &PretrainConfig,
+        row: &(dyn Fn(u64) -> Result<Vec<u32>> + Sync),
+        step: usize,
+    ) -> Result<&[Vec<u32>]> {
+        let number = step / GROUP;
+        if self.number != Some(number) {
+            let count = (GROUP * config.batch_size) as u64;
+            let rows: Result<Vec<Vec<u32>>> =
+                (0..count).into_par_iter().map(|i| row(number as u64 * count + i)).collect();
+            let mut rows = rows?;
+            rows.sort_by_key(Vec::len);
+            self.batches = rows.chunks(config.batch_size).map(<[Vec<u32>]>::to_vec).collect();
+            Rng::stream(config.seed, number as u64).shuffle(&mut self.batches);
+            self.number = Some(number);
+        }
+        Ok(&self.batches[step % GROUP])
+    }
+}
