@@ -126,8 +126,8 @@ impl Options<'_> {
             checkpoint: folder("--checkpoint", home.join(".aula/pretrain/lector")),
             hidden_size: self.value("--hidden", 192)?,
             vocab_size: 5000,
-            batch_size: self.value("--batch", 96)?,
-            steps: self.value("--steps", 3500)?,
+            batch_size: self.value("--batch", 48)?,
+            steps: self.value("--steps", 12_000)?,
             learning_rate: self.value("--rate", 1e-3)?,
             ..self.pretrain()?
         })

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::lector::{sentiment_folder, written_reviews, LABELS};
+use super::lector::{sentiment_folder, written_reviews, HIDDEN, LABELS};
 use super::report::sha256;
 use super::run::Run;
 use super::texts::{Texts, LANGUAGES};
@@ -124,7 +124,7 @@ pub(super) fn finish(
          | architecture | BERT: hidden_size {}, {} layers, {} tokens of vocabulary, {} positions |\n\
          | file | model.safetensors, {megabytes:.1} MB |\n\
          | tokenizer | WordPiece, capitals and accents kept, learned from the same texts |\n\
-         | training | {} steps of {} texts: {:.1} M tokens, of which 15 % are hidden |\n\
+         | training | {} steps of {} texts: {:.1} M tokens, of which {:.0} % are to be guessed |\n\
          | time | {:.0} minutes on {} threads |\n\
          | processor | {} |\n\
          | seed | {} |\n\
@@ -141,6 +141,7 @@ pub(super) fn finish(
         config.steps,
         config.batch_size,
         run.tokens as f64 / 1e6,
+        100.0 * HIDDEN,
         run.seconds / 60.0,
         sys::threads(),
         sys::processor(),

@@ -134,3 +134,43 @@ pub fn column_of(path: &Path, column: &str, only: Option<(&str, &str)>) -> Resul
     }
     Ok(texts.into_iter().zip(parts).filter(|(_, part)| part == wanted).map(|(text, _)| text).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("data")
+    }
+
+    #[test]
+    fn reviews_praise_and_blame_by_turns_and_no_test_row_is_read() -> Result<()> {
+        let texts = Texts::read(&data())?;
+        for (language, name) in LANGUAGES.iter().enumerate() {
+            let reviews: Vec<Review> = (0..200).map(|i| texts.review(language, i)).collect();
+            assert!(reviews.iter().enumerate().all(|(i, review)| review.positive == (i % 2 == 0)), "{name}");
+            let mut distinct: Vec<&str> = reviews.iter().map(|review| review.text.as_str()).collect();
+            distinct.sort_unstable();
+            distinct.dedup();
+            assert!(distinct.len() > 190, "{name}: {} of 200 differ", distinct.len());
+        }
+        let tests = [("es/resenas.csv", "texto", ("parte", "prueba")), ("en/reviews.csv", "text", ("split", "test"))];
+        for (language, (file, column, only)) in tests.into_iter().enumerate() {
+            let held_out = column_of(&data().join(file), column, Some(only))?;
+            assert_eq!(held_out.len(), 400);
+            assert!(held_out.iter().all(|text| !texts.written[language].contains(text)), "{file}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_text_is_always_the_same_one_and_training_sees_none_that_it_is_measured_on() -> Result<()> {
+        let texts = Texts::read(&data())?;
+        assert_eq!(
+            (0..50).map(|i| texts.text(i)).collect::<Vec<_>>(),
+            (0..50).map(|i| texts.text(i)).collect::<Vec<_>>()
+        );
+        assert_ne!(texts.held_out(3), (0..3).map(|i| texts.text(i)).collect::<Vec<_>>());
+        Ok(())
+    }
+}
