@@ -1,10 +1,10 @@
 //! Texts side by side as a model computes them: padded, split over cores, with what is to be predicted.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use candle_core::{Device, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Pass;
 use crate::ops::IGNORE;
 use crate::rng::Rng;
@@ -15,70 +15,136 @@ use crate::sys::{on_each_core, stopped, stopped_error, threads};
 pub struct Batch {
     /// Token ids (texts, longest); padding is 0, and nothing looks at it.
     pub ids: Tensor,
-    /// The real length of each text.
+    /// The real length of each row.
     pub lengths: Vec<usize>,
     /// What to predict, text after text: at each position, padding included, or a number of labels for each text.
-    /// [`IGNORE`] where nothing is.
+    /// [`IGNORE`] where nothing is; a number to come near to stands as its bits (see [`Batch::numbers`]).
     pub labels: Vec<u32>,
-    /// A seed for each text: what dropout leaves out of it.
+    /// A seed for each row: what dropout leaves out of it.
     pub seeds: Vec<u64>,
+    /// How the labels count.
+    pub rule: Arc<LabelRule>,
+    /// Which of two texts each position belongs to; empty: no row holds two.
+    token_types: Vec<u32>,
+    /// The lengths of the texts packed into each row; empty: one text a row.
+    parts: Vec<Vec<usize>>,
     per_position: bool,
 }
 
-/// One text of a batch.
-struct Row<'a> {
-    ids: &'a [u32],
-    labels: &'a [u32],
-    seed: u64,
+/// How labels count in the loss while training; measuring leaves it aside.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LabelRule {
+    /// Share of each label that is given to all labels alike.
+    pub smoothing: f64,
+    /// How much each label weighs; empty: all the same.
+    pub class_weights: Vec<f64>,
+}
+
+/// One row of a batch: a text, two that belong together, or several that do not see each other.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    /// The tokens.
+    pub ids: Vec<u32>,
+    /// What to predict: at each position, or some labels of the text.
+    pub labels: Vec<u32>,
+    /// What dropout leaves out.
+    pub seed: u64,
+    /// Which of two texts each position belongs to, 0 or 1; empty: there is one text.
+    pub token_types: Vec<u32>,
+    /// The lengths of the texts that were packed into the row; empty: it holds one.
+    pub parts: Vec<usize>,
 }
 
 impl Batch {
     /// Texts of any lengths, to predict the next token of each position.
     pub fn new(examples: &[&[u32]]) -> Result<Self> {
-        let next = |ids: &&[u32]| ids.iter().skip(1).copied().chain([IGNORE]).take(ids.len()).collect();
-        let labels: Vec<Vec<u32>> = examples.iter().map(next).collect();
+        let labels: Vec<Vec<u32>> = examples.iter().map(|ids| next_tokens(ids)).collect();
         Self::labelled(examples, &labels, &[], true)
     }
 
     /// Texts of any lengths with their labels: one for each position, or as many for each text.
     pub fn labelled(texts: &[&[u32]], labels: &[Vec<u32>], seeds: &[u64], per_position: bool) -> Result<Self> {
         let seed = |i: usize| seeds.get(i).copied().unwrap_or(i as u64);
-        let rows = texts.iter().zip(labels).enumerate();
-        Self::pad(rows.map(|(i, (ids, labels))| Row { ids, labels, seed: seed(i) }).collect(), per_position)
+        let row = |(i, (ids, labels)): (usize, (&&[u32], &Vec<u32>))| Row {
+            ids: ids.to_vec(),
+            labels: labels.clone(),
+            seed: seed(i),
+            ..Row::default()
+        };
+        Self::of(texts.iter().zip(labels).enumerate().map(row).collect(), per_position)
     }
 
-    fn pad(rows: Vec<Row>, per_position: bool) -> Result<Self> {
+    /// Rows side by side, with a label for each position or with labels of each row. No row at all is an error.
+    pub fn of(rows: Vec<Row>, per_position: bool) -> Result<Self> {
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
-        let width = rows.iter().map(|row| row.labels.len()).max().unwrap_or(0);
-        let (mut ids, mut labels) = (Vec::new(), Vec::new());
-        for (i, row) in rows.iter().enumerate() {
-            ids.extend_from_slice(row.ids);
-            ids.resize((i + 1) * longest, 0);
-            labels.extend_from_slice(row.labels);
-            labels.resize((i + 1) * width, IGNORE);
+        if longest == 0 {
+            return Err(Error::new(ErrorKind::BadData, tr!("El lote está vacío.", "The batch is empty."))
+                .next(tr!("Da al menos un texto con un token.", "Give at least one text with a token.")));
         }
-        let ids = Tensor::from_vec(ids, (rows.len(), longest), &Device::Cpu)?;
-        let lengths = rows.iter().map(|row| row.ids.len()).collect();
-        Ok(Self { ids, lengths, labels, seeds: rows.iter().map(|row| row.seed).collect(), per_position })
+        let width = rows.iter().map(|row| row.labels.len()).max().unwrap_or(0);
+        let pairs = rows.iter().any(|row| !row.token_types.is_empty());
+        let packed = rows.iter().any(|row| !row.parts.is_empty());
+        let (mut ids, mut labels, mut token_types) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, row) in rows.iter().enumerate() {
+            ids.extend_from_slice(&row.ids);
+            ids.resize((i + 1) * longest, 0);
+            labels.extend_from_slice(&row.labels);
+            labels.resize((i + 1) * width, IGNORE);
+            token_types.extend_from_slice(&row.token_types);
+            token_types.resize(if pairs { (i + 1) * longest } else { 0 }, 0);
+        }
+        let parts = |row: &Row| if row.parts.is_empty() { vec![row.ids.len()] } else { row.parts.clone() };
+        Ok(Self {
+            ids: Tensor::from_vec(ids, (rows.len(), longest), &Device::Cpu)?,
+            lengths: rows.iter().map(|row| row.ids.len()).collect(),
+            labels,
+            seeds: rows.iter().map(|row| row.seed).collect(),
+            rule: Arc::default(),
+            token_types,
+            parts: if packed { rows.iter().map(parts).collect() } else { Vec::new() },
+            per_position,
+        })
+    }
+
+    /// The rows, without padding.
+    fn rows(&self) -> Result<Vec<Row>> {
+        let ids: Vec<Vec<u32>> = self.ids.to_vec2()?;
+        let (width, longest) = (self.labels.len() / ids.len().max(1), self.ids.dim(1)?);
+        let row = |(i, ids): (usize, Vec<u32>)| {
+            let (length, labels) = (self.lengths[i], &self.labels[i * width..(i + 1) * width]);
+            Row {
+                ids: ids[..length].to_vec(),
+                labels: if self.per_position { &labels[..length] } else { labels }.to_vec(),
+                seed: self.seeds[i],
+                token_types: self.token_types.chunks(longest).nth(i).map_or(Vec::new(), |all| all[..length].to_vec()),
+                parts: self.parts.get(i).cloned().unwrap_or_default(),
+            }
+        };
+        Ok(ids.into_iter().enumerate().map(row).collect())
     }
 
     /// Splits the batch into at most `count` parts of about as many texts each, padded anew.
     pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
-        let ids: Vec<Vec<u32>> = self.ids.to_vec2()?;
-        let width = self.labels.len() / ids.len().max(1);
-        let row = |i: usize| {
-            let (length, labels) = (self.lengths[i], &self.labels[i * width..(i + 1) * width]);
-            let labels = if self.per_position { &labels[..length] } else { labels };
-            Row { ids: &ids[i][..length], labels, seed: self.seeds[i] }
-        };
-        let rows: Vec<usize> = (0..ids.len()).collect();
-        let part = |rows: &[usize]| Self::pad(rows.iter().map(|i| row(*i)).collect(), self.per_position);
+        let rows = self.rows()?;
+        let part = |rows: &[Row]| Ok(Self { rule: self.rule.clone(), ..Self::of(rows.to_vec(), self.per_position)? });
         rows.chunks(rows.len().div_ceil(count.max(1)).max(1)).map(part).collect()
     }
 
     /// The forward pass over this batch; dropout is at work in `training` only.
     pub fn pass(&self, training: bool) -> Result<Pass> {
-        let pass = Pass::new(&self.ids, &self.lengths)?;
+        let mut pass = Pass::new(&self.ids, &self.lengths)?;
+        pass.token_types.clone_from(&self.token_types);
+        if !self.parts.is_empty() {
+            let mut spans = Vec::new();
+            for (row, parts) in self.parts.iter().enumerate() {
+                let mut first = row * pass.time;
+                for length in parts {
+                    spans.push((first, *length));
+                    first += length;
+                }
+            }
+            pass.spans = Some(spans);
+        }
         Ok(if training { pass.training(&self.seeds) } else { pass })
     }
 
@@ -86,6 +152,16 @@ impl Batch {
     pub fn counted(&self) -> usize {
         self.labels.iter().filter(|label| **label != IGNORE).count()
     }
+
+    /// The labels as the numbers whose bits they are, where texts have numbers to come near to.
+    pub fn numbers(&self) -> Vec<f32> {
+        self.labels.iter().map(|bits| f32::from_bits(*bits)).collect()
+    }
+}
+
+/// The label of each position of a text: the token after it; none at the end.
+pub fn next_tokens(ids: &[u32]) -> Vec<u32> {
+    ids.iter().skip(1).copied().chain([IGNORE]).take(ids.len()).collect()
 }
 
 /// How tokens are hidden for a masked language model (Devlin et al., arXiv 1810.04805).

@@ -31,6 +31,17 @@ pub struct Tokens {
     pub special: Vec<bool>,
 }
 
+/// Two texts cut into tokens, in one row.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The ids, with the marks that the tokenizer's template sets.
+    pub ids: Vec<u32>,
+    /// Which of the two each token belongs to, 0 or 1, as the template says.
+    pub token_types: Vec<u32>,
+    /// How many tokens there were before the texts were cut.
+    pub length: usize,
+}
+
 impl Tokenizer {
     /// The tokenizer of the model in `folder`: its `tokenizer.json`, or what [`crate::vocab::build`] makes of older files.
     /// `config` is the model's `config.json`.
@@ -76,6 +87,32 @@ impl Tokenizer {
         let inputs: Vec<&str> = texts.iter().map(String::as_str).collect();
         let encodings = self.inner.encode_batch_fast(inputs, true).map_err(cannot_encode)?;
         Ok(encodings.iter().map(|encoding| encoding.get_ids().to_vec()).collect())
+    }
+
+    /// As [`Tokenizer::encode_all`], without the tokens that the model expects at a text's start: what goes on with one.
+    pub fn encode_all_bare(&self, texts: &[String]) -> Result<Vec<Vec<u32>>> {
+        let inputs: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let encodings = self.inner.encode_batch_fast(inputs, false).map_err(cannot_encode)?;
+        Ok(encodings.iter().map(|encoding| encoding.get_ids().to_vec()).collect())
+    }
+
+    /// Two texts in one row, as the tokenizer's template sets them side by side; the longer one is cut first, so that with
+    /// their marks they have at most `max_tokens`.
+    pub fn encode_pair_within(&self, first: &str, second: &str, max_tokens: usize) -> Result<Pair> {
+        use tokenizers::{PostProcessor, TruncationDirection};
+        let marks = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(true));
+        let (mut first, mut second) = (self.encoding(first, false)?, self.encoding(second, false)?);
+        let length = first.len() + second.len() + marks;
+        let room = max_tokens.saturating_sub(marks);
+        let half = room / 2;
+        // Token by token off the longer one, which ends at equal halves (the first keeps the odd token).
+        let (a, b) = (first.len(), second.len());
+        let keep =
+            if b <= half { (a.min(room - b), b) } else { (a.min(room - half), b.min(room - a.min(room - half))) };
+        first.truncate(keep.0, 0, TruncationDirection::Right);
+        second.truncate(keep.1, 0, TruncationDirection::Right);
+        let both = self.inner.post_process(first, Some(second), true).map_err(cannot_encode)?;
+        Ok(Pair { ids: both.get_ids().to_vec(), token_types: both.get_type_ids().to_vec(), length })
     }
 
     /// As [`Tokenizer::encode_all`], each text cut so that with its start and end marks it has at most `max_tokens`; and

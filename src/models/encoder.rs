@@ -159,11 +159,14 @@ impl Layer {
         let (texts, time, d) = x.dims3()?;
         let heads = (texts, time, c.heads, d / c.heads);
         let (q, k, v) = (self.query.forward(x, heads)?, self.key.forward(x, heads)?, self.value.forward(x, heads)?);
-        let y = match (&self.terms, rows) {
-            (Some(terms), Some(rows)) => {
+        let y = match (&self.terms, rows, &pass.spans) {
+            (Some(terms), Some(rows), _) => {
                 terms.attend(rows, [&q, &k, &v], (&self.query, &self.key), pass, c.attention_dropout)?
             }
-            _ => ops::attention_within(&q, &k, &v, &pass.lengths, pass.next_dropout(c.attention_dropout))?,
+            (_, _, Some(spans)) => {
+                ops::attention_packed(&q, &k, &v, spans, true, pass.attention_dropout(c.attention_dropout))?
+            }
+            _ => ops::attention_within(&q, &k, &v, &pass.lengths, pass.attention_dropout(c.attention_dropout))?,
         };
         let y = pass.dropout(self.output.forward(&y, (texts, time, d))?, c.dropout)?;
         let x = self.attention_norm.forward(&(y + x)?)?;
@@ -206,14 +209,15 @@ impl Encoder {
     /// The last layer's states (texts, time, hidden); at padding they mean nothing.
     pub fn hidden(&self, pass: &Pass) -> candle_core::Result<Tensor> {
         let c = &self.config;
-        let first = c.first_position;
-        let places: Vec<u32> = (0..pass.texts()).flat_map(|_| (first..first + pass.time).map(|i| i as u32)).collect();
+        let places = pass.positions(c.first_position);
         let mut x = self.word_embeddings.rows(&pass.ids, pass)?;
         if let Some(positions) = &self.position_embeddings {
             x = (x + positions.rows(&places, pass)?)?;
         }
         if let Some(segments) = &self.token_type_embeddings {
-            x = (x + segments.rows(&vec![0; places.len()], pass)?)?;
+            // What was packed or stands alone is segment 0, and the second of two texts segment 1.
+            let types = if pass.token_types.is_empty() { &vec![0; places.len()] } else { &pass.token_types };
+            x = (x + segments.rows(types, pass)?)?;
         }
         let mut x = pass.dropout(self.norm.forward(&x)?, c.dropout)?;
         let rows = self.distances.as_ref().map(|distances| distances.rows(pass.time)).transpose()?;
@@ -239,6 +243,11 @@ impl Encoder {
     /// How many tokens it knows.
     pub fn vocab_size(&self) -> usize {
         self.config.vocab_size
+    }
+
+    /// True when it tells the second of two texts from the first (BERT): other families go by the marks between them.
+    pub fn tells_segments(&self) -> bool {
+        self.config.segments > 1
     }
 }
 

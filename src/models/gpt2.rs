@@ -142,14 +142,22 @@ impl Gpt2 {
         cache: Option<&mut KvCache>,
     ) -> candle_core::Result<Tensor> {
         let heads = self.config.n_head;
-        let Some(cache) = cache else {
-            return ops::attention_fused(qkv, heads, pass.next_dropout(self.config.attn_pdrop));
-        };
+        let dropout = pass.attention_dropout(self.config.attn_pdrop);
+        if cache.is_none() && pass.spans.is_none() {
+            return ops::attention_fused(qkv, heads, dropout);
+        }
         let (batch, time, width) = qkv.dims3()?;
         let parts = qkv.reshape((batch, time, 3, heads, width / 3 / heads))?;
         let part = |i: usize| parts.narrow(2, i, 1)?.squeeze(2)?.contiguous();
-        let (k, v) = cache.append(index, part(1)?, part(2)?)?;
-        ops::attention(&part(0)?, &k, &v)
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        if let Some(spans) = &pass.spans {
+            return ops::attention_packed(&q, &k, &v, spans, false, dropout);
+        }
+        let (k, v) = match cache {
+            Some(cache) => cache.append(index, k, v)?,
+            None => (k, v),
+        };
+        ops::attention(&q, &k, &v)
     }
 }
 
@@ -157,7 +165,7 @@ impl Decoder for Gpt2 {
     fn hidden(&self, pass: &Pass, mut cache: Option<&mut KvCache>) -> candle_core::Result<Tensor> {
         let (c, batch, time) = (&self.config, pass.texts(), pass.time);
         let past = cache.as_ref().map_or(0, |cache| cache.len());
-        let places: Vec<u32> = (0..batch).flat_map(|_| (past..past + time).map(|i| i as u32)).collect();
+        let places = pass.positions(past);
         let tokens = self.wte.rows(&pass.ids, pass)?;
         let x = (tokens + self.wpe.rows(&places, pass)?)?;
         let mut x = pass.dropout(x, c.embd_pdrop)?; // (batch, time, n_embd)

@@ -179,15 +179,23 @@ impl Llama {
         index: usize,
         x: &Tensor,
         normed: &Tensor,
+        pass: &Pass,
         past: usize,
         cache: Option<&mut KvCache>,
     ) -> candle_core::Result<Tensor> {
         let (layer, c) = (&self.layers[index], &self.config);
         let (batch, time, _) = x.dims3()?;
         let heads = |n: usize| (batch, time, n, c.head_dim());
-        let turned = |x: Tensor, norm: &Option<Param>| match norm {
-            Some(norm) => ops::rope(&ops::rms_norm(&x, &norm.value(), c.rms_norm_eps)?, &self.rope, past),
-            None => ops::rope(&x, &self.rope, past),
+        let positions = pass.spans.as_ref().map(|_| pass.positions(0));
+        let turned = |x: Tensor, norm: &Option<Param>| {
+            let x = match norm {
+                Some(norm) => ops::rms_norm(&x, &norm.value(), c.rms_norm_eps)?,
+                None => x,
+            };
+            match &positions {
+                Some(positions) => ops::rope_at(&x, &self.rope, positions),
+                None => ops::rope(&x, &self.rope, past),
+            }
         };
         let q = turned(layer.q_proj.forward(normed, heads(c.num_attention_heads))?, &layer.q_norm)?;
         let k = turned(layer.k_proj.forward(normed, heads(c.kv_heads()))?, &layer.k_norm)?;
@@ -196,7 +204,10 @@ impl Llama {
             Some(cache) => cache.append(index, k, v)?,
             None => (k, v),
         };
-        let y = ops::attention(&q, &k, &v)?; // (batch, time, heads, d)
+        let y = match &pass.spans {
+            Some(spans) => ops::attention_packed(&q, &k, &v, spans, false, None)?,
+            None => ops::attention(&q, &k, &v)?,
+        }; // (batch, time, heads, d)
         layer.o_proj.forward_add(&y, x)
     }
 }
@@ -209,7 +220,7 @@ impl Decoder for Llama {
         let mut x = self.embed_tokens.rows(&pass.ids, pass)?;
         for (i, layer) in self.layers.iter().enumerate() {
             let normed = ops::rms_norm(&x, &layer.input_layernorm.value(), eps)?;
-            x = self.attend(i, &x, &normed, past, cache.as_deref_mut())?;
+            x = self.attend(i, &x, &normed, pass, past, cache.as_deref_mut())?;
             let normed = ops::rms_norm(&x, &layer.post_attention_layernorm.value(), eps)?;
             let wide = (batch, time, self.config.intermediate_size);
             let gated = ops::swiglu(&layer.gate_proj.forward(&normed, wide)?, &layer.up_proj.forward(&normed, wide)?)?;

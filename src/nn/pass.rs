@@ -4,9 +4,10 @@ use std::cell::Cell;
 
 use candle_core::Tensor;
 
-use crate::ops::{self, Dropout};
+use crate::ops::{self, Dropout, Span};
 
 /// What every part of a model may need to know while it computes.
+#[derive(Default)]
 pub struct Pass {
     /// Token ids, text after text, each padded to `time`.
     pub ids: Vec<u32>,
@@ -14,6 +15,10 @@ pub struct Pass {
     pub lengths: Vec<usize>,
     /// Positions of each text, padding included.
     pub time: usize,
+    /// Which of two texts side by side each position belongs to, 0 or 1; empty: there is one text.
+    pub token_types: Vec<u32>,
+    /// Where the texts lie whose rows hold several, which do not see each other; none: one in each row.
+    pub spans: Option<Vec<Span>>,
     /// A seed for each text while training; none: dropout does nothing.
     seeds: Option<Vec<u64>>,
     /// How many dropouts have been at work in this pass: each draws numbers of its own.
@@ -25,12 +30,12 @@ impl Pass {
     pub fn new(ids: &Tensor, lengths: &[usize]) -> candle_core::Result<Self> {
         let (_, time) = ids.dims2()?;
         let ids = ids.flatten_all()?.to_vec1()?;
-        Ok(Self { ids, lengths: lengths.to_vec(), time, seeds: None, site: Cell::new(0) })
+        Ok(Self { ids, lengths: lengths.to_vec(), time, ..Self::default() })
     }
 
     /// A pass over one text without dropout.
     pub fn text(ids: &[u32]) -> Self {
-        Self { ids: ids.to_vec(), lengths: vec![ids.len()], time: ids.len(), seeds: None, site: Cell::new(0) }
+        Self { ids: ids.to_vec(), lengths: vec![ids.len()], time: ids.len(), ..Self::default() }
     }
 
     /// A pass over one more token of each of several texts, without dropout.
@@ -59,6 +64,26 @@ impl Pass {
         let site = self.site.get();
         self.site.set(site + 1);
         Some(Dropout::new(rate, seeds.iter().map(|seed| ops::mix(*seed, site)).collect()))
+    }
+
+    /// The position of each of the pass's ids in its text, the first one being `first`; padding goes on counting.
+    pub fn positions(&self, first: usize) -> Vec<u32> {
+        let mut places: Vec<u32> =
+            (0..self.texts()).flat_map(|_| (first..first + self.time).map(|i| i as u32)).collect();
+        for (start, length) in self.spans.iter().flatten() {
+            (0..*length).for_each(|i| places[start + i] = (first + i) as u32);
+        }
+        places
+    }
+
+    /// A dropout of `rate` for attention's weights: as [`Pass::next_dropout`], with a seed for each text of each row.
+    pub fn attention_dropout(&self, rate: f64) -> Option<Dropout> {
+        let Some(spans) = &self.spans else { return self.next_dropout(rate) };
+        let seeds = self.seeds.as_ref().filter(|_| rate > 0.0)?;
+        let site = self.site.get();
+        self.site.set(site + 1);
+        let seed = |(first, _): &Span| ops::mix(ops::mix(seeds[first / self.time], site), (first % self.time) as u64);
+        Some(Dropout::new(rate, spans.iter().map(seed).collect()))
     }
 
     /// `x` (texts, time, d) with a share `rate` left out while training, as it is otherwise.

@@ -6,6 +6,9 @@ use rayon::prelude::*;
 use super::simd::{exp_row, sum2, vectorized};
 use super::{cpu_floats, floats, room, At, Dropout, Gemm};
 
+/// Where a text lies in a batch whose rows hold several: its first position, counted over the rows, and how many.
+pub type Span = (usize, usize);
+
 /// Queries that one job scores at a time: their weights (ROWS, keys) stay in the processor's cache.
 const ROWS: usize = 64;
 
@@ -16,7 +19,7 @@ const ROWS: usize = 64;
 /// generation with a cache. Text padded on the right needs no mask: no earlier position sees the padding.
 /// The backward computes the weights again instead of keeping them.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
-    attend(q, k, v, Seen::Past, None)
+    attend(q, k, v, Seen::Past, None, None)
 }
 
 /// As [`attention`], each query seeing all keys of its own text, before and after: what an encoder does.
@@ -34,7 +37,32 @@ pub fn attention_within(
     if lengths.len() != batch || k.dim(1)? != time || lengths.iter().any(|length| *length > time) {
         bail!("attention: {:?} with texts of {lengths:?} tokens", q.dims());
     }
-    attend(q, k, v, Seen::Text(lengths.to_vec()), dropout)
+    attend(q, k, v, Seen::Text(lengths.to_vec()), dropout, None)
+}
+
+/// As [`attention`] in rows of several texts each, none of which sees another; positions in no span are zero.
+///
+/// A query sees the keys of its span up to its own position, or with `both_ways` all of them. `dropout` has a seed for
+/// each span.
+pub fn attention_packed(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    spans: &[Span],
+    both_ways: bool,
+    dropout: Option<Dropout>,
+) -> Result<Tensor> {
+    let (batch, time, ..) = q.dims4()?;
+    let mut end = 0;
+    for (first, length) in spans {
+        let whole = *length > 0 && *first >= end && first / time == (first + length - 1) / time;
+        end = first + length;
+        if !whole || end > batch * time || k.dim(1)? != time {
+            bail!("attention: texts {spans:?} in rows {:?}", q.dims());
+        }
+    }
+    let seen = if both_ways { Seen::Text(spans.iter().map(|span| span.1).collect()) } else { Seen::Past };
+    attend(q, k, v, seen, dropout, Some(spans.to_vec()))
 }
 
 /// As [`attention`], with queries, keys and values side by side as GPT-2's one projection gives them, so that nothing
@@ -47,18 +75,38 @@ pub fn attention_fused(qkv: &Tensor, heads: usize, dropout: Option<Dropout>) -> 
     let (d, row) = (width / 3 / heads, width);
     let side = |part: usize| Side { row, offset: part * heads * d };
     let (q, k, v) = (side(0), side(1), side(2));
-    let op = Attention { batch, time, keys: time, heads, kv_heads: heads, d, q, k, v, seen: Seen::Past, dropout };
+    let op = Attention {
+        batch,
+        time,
+        keys: time,
+        heads,
+        kv_heads: heads,
+        d,
+        q,
+        k,
+        v,
+        seen: Seen::Past,
+        dropout,
+        spans: None,
+    };
     qkv.contiguous()?.apply_op1(op)
 }
 
-fn attend(q: &Tensor, k: &Tensor, v: &Tensor, seen: Seen, dropout: Option<Dropout>) -> Result<Tensor> {
+fn attend(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    seen: Seen,
+    dropout: Option<Dropout>,
+    spans: Option<Vec<Span>>,
+) -> Result<Tensor> {
     let ((batch, time, heads, d), (b, keys, kv_heads, kd)) = (q.dims4()?, k.dims4()?);
     if b != batch || kd != d || keys < time || kv_heads == 0 || heads % kv_heads != 0 || v.dims() != k.dims() {
         bail!("attention: q {:?}, k {:?}, v {:?} do not fit together", q.dims(), k.dims(), v.dims());
     }
     let side = |heads: usize| Side { row: heads * d, offset: 0 };
     let (at_q, at_k, at_v) = (side(heads), side(kv_heads), side(kv_heads));
-    let op = Attention { batch, time, keys, heads, kv_heads, d, q: at_q, k: at_k, v: at_v, seen, dropout };
+    let op = Attention { batch, time, keys, heads, kv_heads, d, q: at_q, k: at_k, v: at_v, seen, dropout, spans };
     q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op)
 }
 
@@ -89,6 +137,8 @@ struct Attention {
     v: Side,
     seen: Seen,
     dropout: Option<Dropout>,
+    /// Where each text lies; none: one in each row, from its start.
+    spans: Option<Vec<Span>>,
 }
 
 /// A buffer that jobs on different threads fill, each its own rows.
@@ -120,7 +170,34 @@ struct Block {
 impl Attention {
     /// One head of a text at `side`, `length` positions a text.
     fn at(&self, side: Side, length: usize, batch: usize, head: usize) -> At {
-        At { start: batch * length * side.row + side.offset + head * self.d, row: side.row, column: 1 }
+        let first = self.spans.as_ref().map_or(batch * length, |spans| spans[batch].0);
+        At { start: first * side.row + side.offset + head * self.d, row: side.row, column: 1 }
+    }
+
+    /// How many texts there are.
+    fn texts(&self) -> usize {
+        self.spans.as_ref().map_or(self.batch, Vec::len)
+    }
+
+    /// How many keys of a text there are, padding included.
+    fn keys(&self, batch: usize) -> usize {
+        self.spans.as_ref().map_or(self.keys, |spans| spans[batch].1)
+    }
+
+    /// Positions to the right of a text that belong to no other.
+    fn padding(&self, batch: usize) -> std::ops::Range<usize> {
+        match &self.spans {
+            None => self.queries(batch)..self.time,
+            Some(_) => 0..0,
+        }
+    }
+
+    /// Room for numbers of which those of the texts are written, and with padding all.
+    fn output(&self, count: usize) -> Vec<f32> {
+        match self.spans {
+            None => room(count),
+            Some(_) => vec![0f32; count],
+        }
     }
 
     /// The result (time, heads, d) of one head in one text.
@@ -130,9 +207,10 @@ impl Attention {
 
     /// How many queries of a text are no padding.
     fn queries(&self, batch: usize) -> usize {
-        match &self.seen {
-            Seen::Past => self.time,
-            Seen::Text(lengths) => lengths[batch],
+        match (&self.spans, &self.seen) {
+            (Some(spans), _) => spans[batch].1,
+            (None, Seen::Past) => self.time,
+            (None, Seen::Text(lengths)) => lengths[batch],
         }
     }
 
@@ -202,7 +280,7 @@ impl Attention {
                     out.write(at_out.start + (first + i) * at_out.row, row);
                 }
             }
-            for i in self.queries(batch)..self.time {
+            for i in self.padding(batch) {
                 out.write(at_out.start + i * at_out.row, &padding);
             }
         }
@@ -249,11 +327,11 @@ impl Attention {
                     gradients.q.write(here.start + i * here.row, row);
                 }
             }
-            for i in self.queries(batch)..self.time {
+            for i in self.padding(batch) {
                 gradients.q.write(at_q.start + i * at_q.row, &padding);
             }
         }
-        for (i, (dk, dv)) in dk.chunks_exact(self.d).zip(dv.chunks_exact(self.d)).enumerate() {
+        for (i, (dk, dv)) in dk.chunks_exact(self.d).zip(dv.chunks_exact(self.d)).enumerate().take(self.keys(batch)) {
             gradients.k.write(at_k.start + i * at_k.row, dk);
             gradients.v.write(at_v.start + i * at_v.row, dv);
         }
@@ -274,14 +352,14 @@ impl Attention {
     }
 
     fn forward(&self, q: &[f32], k: &[f32], v: &[f32]) -> (CpuStorage, Shape) {
-        let mut out = room(self.batch * self.time * self.heads * self.d);
+        let mut out = self.output(self.batch * self.time * self.heads * self.d);
         let shared = SharedRows(out.as_mut_ptr(), out.len());
-        (0..self.batch * self.kv_heads).into_par_iter().for_each(|job| self.forward_job(job, q, k, v, &shared));
+        (0..self.texts() * self.kv_heads).into_par_iter().for_each(|job| self.forward_job(job, q, k, v, &shared));
         (CpuStorage::F32(out), Shape::from((self.batch, self.time, self.heads, self.d)))
     }
 
     fn backward(&self, inputs: &Inputs, gradients: &Gradients) {
-        let jobs = (0..self.batch * self.kv_heads).into_par_iter();
+        let jobs = (0..self.texts() * self.kv_heads).into_par_iter();
         jobs.for_each(|job| self.backward_job(job, inputs, gradients));
     }
 }
@@ -330,8 +408,8 @@ impl CustomOp3 for Attention {
         let guards = [q, k, v, &dy].map(Tensor::storage_and_layout);
         let [q_values, k_values, v_values, dy_values] = [0, 1, 2, 3].map(|i| cpu_floats(&guards[i], "attention"));
         let inputs = Inputs { q: q_values?, k: k_values?, v: v_values?, dy: dy_values? };
-        let mut dq = room(inputs.q.len());
-        let (mut dk, mut dv) = (room(inputs.k.len()), room(inputs.k.len()));
+        let mut dq = self.output(inputs.q.len());
+        let (mut dk, mut dv) = (self.output(inputs.k.len()), self.output(inputs.k.len()));
         let gradients = Gradients {
             q: SharedRows(dq.as_mut_ptr(), dq.len()),
             k: SharedRows(dk.as_mut_ptr(), dk.len()),

@@ -32,12 +32,7 @@ pub struct Wanted {
 /// Logits are computed for labelled positions only, a few megabytes at a time, and the gradients with them, as in Liger
 /// Kernel (arXiv 2410.10989); so a second backward through the same result is an error.
 pub fn linear_cross_entropy(hidden: &Tensor, weight: &Tensor, labels: &[u32], wanted: Wanted) -> Result<Tensor> {
-    let op = LinearCrossEntropy::new(hidden, weight, labels, wanted)?;
-    let (hidden, weight) = (hidden.contiguous()?, weight.contiguous()?);
-    match wanted.hidden {
-        true => hidden.apply_op2(&weight, op),
-        false => hidden.apply_op2_no_bwd(&weight, &op),
-    }
+    smoothed_cross_entropy(hidden, weight, None, labels, 0.0, wanted)
 }
 
 /// As [`linear_cross_entropy`] with logits `hidden · weightᵀ + bias`: the last layer of BERT's masked-language head, or
@@ -49,20 +44,38 @@ pub fn linear_bias_cross_entropy(
     labels: &[u32],
     wanted: Wanted,
 ) -> Result<Tensor> {
-    if weight.dim(0)? != bias.dims1()? {
+    smoothed_cross_entropy(hidden, weight, Some(bias), labels, 0.0, wanted)
+}
+
+/// As [`linear_cross_entropy`] with a `bias` or none, and a share `smoothing` of each label given to all of the vocabulary
+/// alike (Szegedy et al., arXiv 1512.00567): `(1 - s) · -ln p(label) + s · mean of -ln p`, as PyTorch has it.
+pub fn smoothed_cross_entropy(
+    hidden: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    labels: &[u32],
+    smoothing: f64,
+    wanted: Wanted,
+) -> Result<Tensor> {
+    if let Some(bias) = bias.filter(|bias| weight.dims().first() != bias.dims().first()) {
         bail!("linear_cross_entropy: weight {:?}, bias {:?}", weight.dims(), bias.dims());
     }
-    let op = LinearCrossEntropy::new(hidden, weight, labels, wanted)?;
-    let (hidden, weight, bias) = (hidden.contiguous()?, weight.contiguous()?, bias.contiguous()?);
-    match wanted.hidden {
-        true => hidden.apply_op3(&weight, &bias, op),
-        false => hidden.apply_op3_no_bwd(&weight, &bias, &op),
+    let op =
+        LinearCrossEntropy { smoothing: smoothing as f32, ..LinearCrossEntropy::new(hidden, weight, labels, wanted)? };
+    let (hidden, weight) = (hidden.contiguous()?, weight.contiguous()?);
+    match (bias.map(Tensor::contiguous).transpose()?, wanted.hidden) {
+        (None, true) => hidden.apply_op2(&weight, op),
+        (None, false) => hidden.apply_op2_no_bwd(&weight, &op),
+        (Some(bias), true) => hidden.apply_op3(&weight, &bias, op),
+        (Some(bias), false) => hidden.apply_op3_no_bwd(&weight, &bias, &op),
     }
 }
 
 struct LinearCrossEntropy {
     labels: Vec<u32>,
     wanted: Wanted,
+    /// Share of each label that goes to all of the vocabulary alike.
+    smoothing: f32,
     saved: Mutex<Option<Saved>>,
 }
 
@@ -82,7 +95,7 @@ impl LinearCrossEntropy {
         if let Some(label) = labels.iter().find(|label| **label != IGNORE && **label as usize >= vocabulary) {
             bail!("linear_cross_entropy: label {label} in a vocabulary of {vocabulary}");
         }
-        Ok(Self { labels: labels.to_vec(), wanted, saved: Mutex::new(None) })
+        Ok(Self { labels: labels.to_vec(), wanted, smoothing: 0.0, saved: Mutex::new(None) })
     }
 
     /// Logits (rows, vocabulary) become `scale` times d loss / d logits; returns the sum of the rows' losses.
@@ -92,13 +105,21 @@ impl LinearCrossEntropy {
             .map(|(row, label)| {
                 vectorized(|| {
                     let label = *label as usize;
-                    let score = row[label];
+                    let mut score = row[label];
+                    if self.smoothing > 0.0 {
+                        let mean = row.iter().sum::<f32>() / vocabulary as f32;
+                        score += self.smoothing * (mean - score);
+                    }
                     let (sum, largest) = exp_row(row);
                     let loss = f64::from(sum).ln() + f64::from(largest) - f64::from(score);
                     if self.wanted.hidden {
                         let inverse = scale / sum;
                         row.iter_mut().for_each(|x| *x *= inverse);
-                        row[label] -= scale;
+                        row[label] -= scale * (1.0 - self.smoothing);
+                        if self.smoothing > 0.0 {
+                            let share = scale * self.smoothing / vocabulary as f32;
+                            row.iter_mut().for_each(|x| *x -= share);
+                        }
                     }
                     loss
                 })

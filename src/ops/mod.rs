@@ -21,15 +21,15 @@ mod swiglu;
 
 pub use activation::{activate, Activation, ACTIVATIONS};
 pub use adamw::{adamw_step, gradient_norm, sum_gradients, AdamWStep};
-pub use attention::{attention, attention_fused, attention_within};
-pub use cross_entropy::{linear_bias_cross_entropy, linear_cross_entropy, Wanted, IGNORE};
+pub use attention::{attention, attention_fused, attention_packed, attention_within, Span};
+pub use cross_entropy::{linear_bias_cross_entropy, linear_cross_entropy, smoothed_cross_entropy, Wanted, IGNORE};
 pub use dropout::{dropout, mix, Dropout};
 pub use embedding::{add_rows, distinct, embedding};
 pub use layer_norm::layer_norm;
 pub use linear::{linear, linear_add, linear_to, Affine};
 pub use relative::{by_distance, Of};
 pub use rms_norm::rms_norm;
-pub use rope::{rope, RopeTable};
+pub use rope::{rope, rope_at, RopeTable};
 pub use softmax::{attention_weights, Seen};
 pub use swiglu::swiglu;
 

@@ -50,12 +50,37 @@ pub fn rope(x: &Tensor, table: &RopeTable, offset: usize) -> Result<Tensor> {
             2 * table.half
         );
     }
-    x.contiguous()?.apply_op1(Rope { table: table.clone(), offset, sign: 1.0 })
+    x.contiguous()?.apply_op1(Rope { table: table.clone(), places: Places::From(offset), sign: 1.0 })
+}
+
+/// As [`rope`], with the position of each of the rows of `x` (batch · time) given: texts packed into a row start anew.
+pub fn rope_at(x: &Tensor, table: &RopeTable, positions: &[u32]) -> Result<Tensor> {
+    let (batch, time, _, d) = x.dims4()?;
+    let largest = positions.iter().max().map_or(0, |position| *position as usize);
+    if d != 2 * table.half || positions.len() != batch * time || largest >= table.positions() {
+        let (half, known) = (2 * table.half, table.positions());
+        candle_core::bail!(
+            "rope: {} positions up to {largest} of {:?}, of {known} of {half}",
+            positions.len(),
+            x.dims()
+        );
+    }
+    let places = Places::Given(Arc::new(positions.to_vec()));
+    x.contiguous()?.apply_op1(Rope { table: table.clone(), places, sign: 1.0 })
+}
+
+/// Which position each row has.
+#[derive(Clone)]
+enum Places {
+    /// Each text starts at this one.
+    From(usize),
+    /// These.
+    Given(Arc<Vec<u32>>),
 }
 
 struct Rope {
     table: RopeTable,
-    offset: usize,
+    places: Places,
     sign: f32,
 }
 
@@ -71,7 +96,10 @@ impl CustomOp1 for Rope {
         let mut y = room(x.len());
         let row = heads * d;
         y.par_chunks_mut(row).zip(x.par_chunks(row)).enumerate().with_min_len(32).for_each(|(index, (y, x))| {
-            let position = (self.offset + index % time) * half;
+            let position = match &self.places {
+                Places::From(offset) => offset + index % time,
+                Places::Given(positions) => positions[index] as usize,
+            } * half;
             let cos = &self.table.cos[position..position + half];
             let sin = &self.table.sin[position..position + half];
             for (y, x) in y.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
@@ -87,7 +115,7 @@ impl CustomOp1 for Rope {
     }
 
     fn bwd(&self, _x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let back = Rope { table: self.table.clone(), offset: self.offset, sign: -self.sign };
+        let back = Rope { table: self.table.clone(), places: self.places.clone(), sign: -self.sign };
         Ok(Some(dy.contiguous()?.apply_op1_no_bwd(&back)?))
     }
 }

@@ -1,6 +1,12 @@
 //! Tokenized texts, split and batched.
 
-pub use crate::batch::{by_length, Batch, Masking};
+mod pack;
+mod pairs;
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+pub use crate::batch::{by_length, Batch, LabelRule, Masking, Row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::mix;
 use crate::plot::{histogram, Chart};
@@ -17,11 +23,27 @@ const AT_ONCE: usize = 2_000;
 /// Texts as token ids, each at most `max_tokens` long.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    examples: Vec<Vec<u32>>,
+    examples: Vec<Example>,
     max_tokens: usize,
-    /// Length of each text before it was cut.
-    lengths: Vec<usize>,
     targets: Targets,
+}
+
+/// One row: a text, two that belong together, or several packed side by side.
+#[derive(Clone, Debug, Default, Hash)]
+struct Example {
+    ids: Vec<u32>,
+    /// How many tokens there were before the text was cut.
+    length: usize,
+    /// Which of two texts each token belongs to; empty: there is one.
+    token_types: Vec<u32>,
+    /// The lengths of the texts packed into the row; empty: it holds one.
+    parts: Vec<usize>,
+}
+
+impl Example {
+    fn new((ids, length): (Vec<u32>, usize)) -> Self {
+        Self { ids, length, ..Self::default() }
+    }
 }
 
 /// What is to be predicted from a text.
@@ -29,17 +51,33 @@ pub struct Dataset {
 pub enum Targets {
     /// The next token, at each position.
     Next,
+    /// As [`Targets::Next`], but for the first tokens of each row's texts: as many as the prompt has.
+    Answer(Vec<Vec<usize>>),
     /// Tokens that were hidden, drawn anew whenever a batch is made.
     Hidden(Masking),
     /// Labels of each text: its class, or a 0 or 1 for each of several.
     Labels(Vec<Vec<u32>>),
+    /// Numbers of each text, to come near to.
+    Numbers(Vec<Vec<f32>>),
 }
 
 impl Targets {
     fn pick(&self, rows: &[usize]) -> Self {
         match self {
             Self::Labels(labels) => Self::Labels(rows.iter().map(|i| labels[*i].clone()).collect()),
+            Self::Numbers(numbers) => Self::Numbers(rows.iter().map(|i| numbers[*i].clone()).collect()),
+            Self::Answer(prompts) => Self::Answer(rows.iter().map(|i| prompts[*i].clone()).collect()),
             other => other.clone(),
+        }
+    }
+
+    /// True when there is something to predict in row `i`, whose tokens are `ids`.
+    fn any(&self, i: usize, ids: &[u32]) -> bool {
+        match self {
+            Self::Next => ids.len() > 1,
+            Self::Answer(prompts) => prompts[i].iter().sum::<usize>() < ids.len(),
+            Self::Hidden(masking) => ids.iter().any(|id| !masking.special.contains(id)),
+            Self::Labels(_) | Self::Numbers(_) => !ids.is_empty(),
         }
     }
 }
@@ -66,9 +104,10 @@ impl Dataset {
             ids.extend(eos.filter(|_| !ids.is_empty()));
             let length = ids.len();
             ids.truncate(max_tokens);
-            (ids, length)
+            Example::new((ids, length))
         });
-        Self::gather(texts, whole.collect(), max_tokens, Targets::Next)
+        let empty = |i: usize| texts[i].trim().is_empty();
+        Self::gather(whole.collect(), empty, max_tokens, Targets::Next)
     }
 
     /// As [`Dataset::new`] for an encoder: its tokenizer's start and end marks stay when a text is cut.
@@ -78,22 +117,22 @@ impl Dataset {
         check_max_tokens(max_tokens)?;
         let rows = capped(texts.len(), SHORT_ROWS, "textos", "texts");
         let found = encode(&texts[..rows], |part| tokenizer.encode_within(part, max_tokens))?;
-        Self::gather(texts, found, max_tokens, targets)
+        let examples = found.into_iter().map(Example::new).collect();
+        Self::gather(examples, |i| texts[i].trim().is_empty(), max_tokens, targets)
     }
 
-    /// Keeps the texts that say something, each with its ids and its length before it was cut.
-    fn gather(texts: &[String], found: Vec<(Vec<u32>, usize)>, max_tokens: usize, targets: Targets) -> Result<Self> {
+    /// Keeps the rows that say something and in which there is something to predict.
+    fn gather(found: Vec<Example>, empty: impl Fn(usize) -> bool, max_tokens: usize, targets: Targets) -> Result<Self> {
         let rows = found.len();
-        let (mut examples, mut lengths, mut kept) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, (ids, length)) in found.into_iter().enumerate() {
-            if !texts[i].trim().is_empty() && !ids.is_empty() {
-                examples.push(ids);
-                lengths.push(length);
+        let (mut examples, mut kept) = (Vec::new(), Vec::new());
+        for (i, example) in found.into_iter().enumerate() {
+            if !empty(i) && targets.any(i, &example.ids) {
+                examples.push(example);
                 kept.push(i);
             }
         }
-        let (empty, targets) = (rows - kept.len(), targets.pick(&kept));
-        let dataset = Self { examples, max_tokens, lengths, targets };
+        let (left_out, targets) = (rows - kept.len(), targets.pick(&kept));
+        let dataset = Self { examples, max_tokens, targets };
         if dataset.examples.is_empty() {
             return Err(Error::new(
                 ErrorKind::BadData,
@@ -101,8 +140,14 @@ impl Dataset {
             )
             .next(tr!("Elige otra columna o revisa el archivo.", "Choose another column or look at the file.")));
         }
-        if empty > 0 {
-            println!("{}", tr!("{empty} filas vacías quedan fuera.", "{empty} empty rows are left out."));
+        if left_out > 0 {
+            println!(
+                "{}",
+                tr!(
+                    "{left_out} filas en las que no hay nada que predecir quedan fuera.",
+                    "{left_out} rows in which there is nothing to predict are left out."
+                )
+            );
         }
         let (cut, all) = (dataset.cut(), dataset.len());
         if cut > 0 {
@@ -129,28 +174,30 @@ impl Dataset {
 
     /// How many texts were cut to `max_tokens`.
     pub fn cut(&self) -> usize {
-        self.lengths.iter().filter(|length| **length > self.max_tokens).count()
+        self.examples.iter().filter(|example| example.length > self.max_tokens).count()
     }
 
     /// How many tokens in all, after cutting.
     pub fn tokens(&self) -> usize {
-        self.examples.iter().map(Vec::len).sum()
-    }
-
-    /// A number that changes when any token or label does.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        use std::hash::{Hash, Hasher};
-        let mut hasher = std::collections::hash_map::DefaultHasher::new();
-        self.examples.hash(&mut hasher);
-        if let Targets::Labels(labels) = &self.targets {
-            labels.hash(&mut hasher);
-        }
-        hasher.finish()
+        self.examples.iter().map(|example| example.ids.len()).sum()
     }
 
     /// The ids of one text.
     pub fn example(&self, index: usize) -> Option<&[u32]> {
-        self.examples.get(index).map(Vec::as_slice)
+        self.examples.get(index).map(|example| example.ids.as_slice())
+    }
+
+    /// A number that changes when any token or label does.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.examples.hash(&mut hasher);
+        match &self.targets {
+            Targets::Labels(labels) => labels.hash(&mut hasher),
+            Targets::Answer(prompts) => prompts.hash(&mut hasher),
+            Targets::Numbers(numbers) => numbers.iter().flatten().for_each(|number| hasher.write_u32(number.to_bits())),
+            Targets::Next | Targets::Hidden(_) => {}
+        }
+        hasher.finish()
     }
 
     /// Splits at random: a `share` (between 0 and 1) to train on, the rest to validate. The same seed splits the same way.
@@ -183,12 +230,8 @@ impl Dataset {
     }
 
     fn pick(&self, rows: &[usize]) -> Self {
-        Self {
-            examples: rows.iter().map(|i| self.examples[*i].clone()).collect(),
-            max_tokens: self.max_tokens,
-            lengths: rows.iter().map(|i| self.lengths[*i]).collect(),
-            targets: self.targets.pick(rows),
-        }
+        let examples = rows.iter().map(|i| self.examples[*i].clone()).collect();
+        Self { examples, max_tokens: self.max_tokens, targets: self.targets.pick(rows) }
     }
 
     /// The batches of one epoch, as rows: a new order each epoch, with texts of like length together to pad less.
@@ -198,7 +241,7 @@ impl Dataset {
         rng.shuffle(&mut order);
         // Sorting inside windows of eight batches keeps most of the chance and loses most of the padding.
         for window in order.chunks_mut(8 * batch_size) {
-            window.sort_by_key(|i| self.examples[*i].len());
+            window.sort_by_key(|i| self.examples[*i].ids.len());
         }
         let mut batches: Vec<Vec<usize>> = order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect();
         rng.shuffle(&mut batches);
@@ -208,7 +251,7 @@ impl Dataset {
     /// The batches in order, for measuring.
     pub fn in_order(&self, batch_size: usize) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..self.len()).collect();
-        order.sort_by_key(|i| self.examples[*i].len());
+        order.sort_by_key(|i| self.examples[*i].ids.len());
         order.chunks(batch_size.max(1)).map(<[usize]>::to_vec).collect()
     }
 
@@ -219,29 +262,29 @@ impl Dataset {
 
     /// Pads some rows into a batch; `seed` decides which tokens are hidden and what dropout leaves out.
     pub fn batch_seeded(&self, rows: &[usize], seed: u64) -> Result<Batch> {
-        let seeds: Vec<u64> = rows.iter().map(|i| mix(seed, *i as u64)).collect();
-        let texts: Vec<&[u32]> = rows.iter().map(|i| self.examples[*i].as_slice()).collect();
-        match &self.targets {
-            Targets::Next => {
-                let mut batch = Batch::new(&texts)?;
-                batch.seeds = seeds;
-                Ok(batch)
-            }
-            Targets::Labels(labels) => {
-                let labels: Vec<Vec<u32>> = rows.iter().map(|i| labels[*i].clone()).collect();
-                Batch::labelled(&texts, &labels, &seeds, false)
-            }
+        let rows = rows.iter().map(|i| self.row(*i, mix(seed, *i as u64))).collect();
+        Batch::of(rows, !matches!(self.targets, Targets::Labels(_) | Targets::Numbers(_)))
+    }
+
+    fn row(&self, i: usize, seed: u64) -> Row {
+        let Example { mut ids, token_types, parts, .. } = self.examples[i].clone();
+        let labels = match &self.targets {
+            Targets::Next => pack::next_tokens_of(&ids, &parts, &[]),
+            Targets::Answer(prompts) => pack::next_tokens_of(&ids, &parts, &prompts[i]),
+            Targets::Labels(labels) => labels[i].clone(),
+            Targets::Numbers(numbers) => numbers[i].iter().map(|number| number.to_bits()).collect(),
             Targets::Hidden(masking) => {
-                let pairs = texts.iter().zip(&seeds).map(|(ids, seed)| masking.hide(ids, *seed));
-                let (texts, labels): (Vec<Vec<u32>>, Vec<Vec<u32>>) = pairs.unzip();
-                Batch::labelled(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), &labels, &seeds, true)
+                let (hidden, labels) = masking.hide(&ids, seed);
+                ids = hidden;
+                labels
             }
-        }
+        };
+        Row { ids, labels, seed, token_types, parts }
     }
 
     /// How long the texts are, with the quarter marks and where they are cut.
     pub fn plot_lengths(&self) -> Result<Chart> {
-        let mut sorted: Vec<f64> = self.lengths.iter().map(|length| *length as f64).collect();
+        let mut sorted: Vec<f64> = self.examples.iter().map(|example| example.length as f64).collect();
         sorted.sort_by(f64::total_cmp);
         let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
         let mark = |name: &str, share: f64| (format!("{name}: {}", at(share)), at(share));
@@ -263,7 +306,7 @@ impl Dataset {
 }
 
 /// What `cut` makes of many texts, some at a time. The reader may stop it; half a dataset would be of no use.
-fn encode<T>(texts: &[String], cut: impl Fn(&[String]) -> Result<Vec<T>>) -> Result<Vec<T>> {
+fn encode<T, U>(texts: &[T], cut: impl Fn(&[T]) -> Result<Vec<U>>) -> Result<Vec<U>> {
     let (all, mut ids) = (texts.len(), Vec::with_capacity(texts.len()));
     let mut progress = Progress::start(&tr!("Cortando en tokens", "Cutting into tokens"), all);
     for some in texts.chunks(AT_ONCE) {
@@ -300,8 +343,8 @@ mod tests {
     use super::*;
 
     fn dataset(lengths: &[usize]) -> Dataset {
-        let examples: Vec<Vec<u32>> = lengths.iter().map(|n| (0..*n as u32).collect()).collect();
-        Dataset { examples, max_tokens: 100, lengths: lengths.to_vec(), targets: Targets::Next }
+        let examples = lengths.iter().map(|n| Example::new(((0..*n as u32).collect(), *n))).collect();
+        Dataset { examples, max_tokens: 100, targets: Targets::Next }
     }
 
     #[test]
@@ -320,7 +363,7 @@ mod tests {
         let data = dataset(&(2..102).collect::<Vec<_>>());
         let (train, valid) = data.split(0.9, 42)?;
         assert_eq!((train.len(), valid.len()), (90, 10));
-        let mut lengths = [train.lengths, valid.lengths].concat();
+        let mut lengths: Vec<usize> = [train.examples, valid.examples].concat().iter().map(|one| one.length).collect();
         lengths.sort_unstable();
         assert_eq!(lengths, (2..102).collect::<Vec<_>>());
         assert!(dataset(&[5]).split(0.9, 42).is_err(), "one row cannot be split");
