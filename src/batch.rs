@@ -1,6 +1,6 @@
 //! Texts side by side as a model computes them: padded, split over cores, with what is to be predicted.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use candle_core::{Device, Tensor};
 
@@ -18,26 +18,17 @@ pub struct Batch {
     /// The real length of each row.
     pub lengths: Vec<usize>,
     /// What to predict, text after text: at each position, padding included, or a number of labels for each text.
-    /// [`IGNORE`] where nothing is; a number to come near to stands as its bits (see [`Batch::numbers`]).
+    /// [`IGNORE`] where nothing is.
     pub labels: Vec<u32>,
     /// A seed for each row: what dropout leaves out of it.
     pub seeds: Vec<u64>,
-    /// How the labels count.
-    pub rule: Arc<LabelRule>,
+    /// Share of each label that is given to all labels alike while training.
+    pub smoothing: f64,
     /// Which of two texts each position belongs to; empty: no row holds two.
     token_types: Vec<u32>,
     /// The lengths of the texts packed into each row; empty: one text a row.
     parts: Vec<Vec<usize>>,
     per_position: bool,
-}
-
-/// How labels count in the loss while training; measuring leaves it aside.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LabelRule {
-    /// Share of each label that is given to all labels alike.
-    pub smoothing: f64,
-    /// How much each label weighs; empty: all the same.
-    pub class_weights: Vec<f64>,
 }
 
 /// One row of a batch: a text, two that belong together, or several that do not see each other.
@@ -99,7 +90,7 @@ impl Batch {
             lengths: rows.iter().map(|row| row.ids.len()).collect(),
             labels,
             seeds: rows.iter().map(|row| row.seed).collect(),
-            rule: Arc::default(),
+            smoothing: 0.0,
             token_types,
             parts: if packed { rows.iter().map(parts).collect() } else { Vec::new() },
             per_position,
@@ -126,7 +117,7 @@ impl Batch {
     /// Splits the batch into at most `count` parts of about as many texts each, padded anew.
     pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
         let rows = self.rows()?;
-        let part = |rows: &[Row]| Ok(Self { rule: self.rule.clone(), ..Self::of(rows.to_vec(), self.per_position)? });
+        let part = |rows: &[Row]| Ok(Self { smoothing: self.smoothing, ..Self::of(rows.to_vec(), self.per_position)? });
         rows.chunks(rows.len().div_ceil(count.max(1)).max(1)).map(part).collect()
     }
 
@@ -151,11 +142,6 @@ impl Batch {
     /// How many predictions count in the loss: padding never does.
     pub fn counted(&self) -> usize {
         self.labels.iter().filter(|label| **label != IGNORE).count()
-    }
-
-    /// The labels as the numbers whose bits they are, where texts have numbers to come near to.
-    pub fn numbers(&self) -> Vec<f32> {
-        self.labels.iter().map(|bits| f32::from_bits(*bits)).collect()
     }
 }
 

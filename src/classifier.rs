@@ -7,7 +7,7 @@ use serde_json::{json, Value};
 
 use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::ModelFolder;
-use crate::dataset::{by_length, Batch, Dataset, Targets};
+use crate::dataset::{by_length, check_columns, Batch, Dataset, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{encoder_config, labels, ClassifierEncoder, CLASSIFIER};
 use crate::nn::{self, LoraConfig, Param};
@@ -129,6 +129,24 @@ impl Classifier {
         let targets = labels.iter().enumerate().map(|(row, labels)| self.target(row, labels)).collect::<Result<_>>()?;
         let max_tokens = max_tokens.min(self.max_tokens());
         Dataset::for_encoder(texts, self.tokenizer(), max_tokens, Targets::Labels(targets))
+    }
+
+    /// As [`Classifier::dataset`], where each row is two texts that are read together: a question and its answer, a sentence
+    /// and what may follow from it.
+    pub fn pair_dataset(
+        &self,
+        first: &[String],
+        second: &[String],
+        labels: &[String],
+        max_tokens: usize,
+    ) -> Result<Dataset> {
+        check_columns(first, labels)?;
+        let label = |(row, label): (usize, &String)| self.target(row, std::slice::from_ref(label));
+        let targets = labels.iter().enumerate().map(label).collect::<Result<_>>()?;
+        // RoBERTa and DistilBERT have no table of segments: they tell the two apart by the marks alone.
+        let segments = self.files.config["type_vocab_size"].as_u64().unwrap_or(0) > 1;
+        let max_tokens = max_tokens.min(self.max_tokens());
+        Dataset::for_pairs(first, second, self.tokenizer(), segments, max_tokens, Targets::Labels(targets))
     }
 
     /// The labels of a text as numbers: its class, or a 0 or 1 for each label.
@@ -308,7 +326,8 @@ impl Trainable for Classifier {
         let bias = out.bias.as_ref().map(Param::value);
         let bias = bias.ok_or_else(|| Error::new(ErrorKind::Engine, "a classifier without bias"))?;
         let wanted = Wanted { hidden: training, weight: training && out.weight.trainable };
-        Ok(ops::linear_bias_cross_entropy(&pooled, &out.weight.value(), &bias, &batch.labels, wanted)?)
+        let smoothing = if training { batch.smoothing } else { 0.0 };
+        Ok(ops::smoothed_cross_entropy(&pooled, &out.weight.value(), Some(&bias), &batch.labels, smoothing, wanted)?)
     }
 }
 

@@ -79,6 +79,13 @@ impl LanguageModel {
         Dataset::new(texts, &self.tokenizer, self.end_tokens().first().copied(), max_tokens.min(limit))
     }
 
+    /// Prompts with their answers: the model reads both, and learns to write the answers only. At most `max_tokens` tokens
+    /// for the two; a prompt that leaves no room for its answer is left out and counted.
+    pub fn prompt_dataset(&self, prompts: &[String], answers: &[String], max_tokens: usize) -> Result<Dataset> {
+        let limit = max_tokens.min(self.decoder.max_tokens());
+        Dataset::for_answers(prompts, answers, &self.tokenizer, self.end_tokens().first().copied(), limit)
+    }
+
     /// The ids that end a text, from `config.json` (one or a list).
     fn end_tokens(&self) -> Vec<u32> {
         token_ids(&self.config["eos_token_id"])
@@ -297,7 +304,8 @@ impl Trainable for LanguageModel {
         let hidden = if training { hidden } else { hidden.detach() };
         let head = self.decoder.head();
         let wanted = Wanted { hidden: training, weight: training && head.trainable };
-        Ok(ops::linear_cross_entropy(&hidden, &head.value(), &batch.labels, wanted)?)
+        let smoothing = if training { batch.smoothing } else { 0.0 };
+        Ok(ops::smoothed_cross_entropy(&hidden, &head.value(), None, &batch.labels, smoothing, wanted)?)
     }
 }
 

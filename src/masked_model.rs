@@ -224,7 +224,8 @@ impl Trainable for MaskedModel {
         let states = if training { states } else { states.detach() };
         let (weight, bias) = self.model.decoder();
         let wanted = Wanted { hidden: training, weight: training && weight.trainable };
-        Ok(ops::linear_bias_cross_entropy(&states, &weight.value(), &bias.value(), &labels, wanted)?)
+        let smoothing = if training { batch.smoothing } else { 0.0 };
+        Ok(ops::smoothed_cross_entropy(&states, &weight.value(), Some(&bias.value()), &labels, smoothing, wanted)?)
     }
 }
 

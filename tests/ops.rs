@@ -326,6 +326,22 @@ fn linear_bias_cross_entropy_adds_the_bias_to_each_logit() {
 }
 
 #[test]
+fn smoothing_gives_a_share_of_each_label_to_all_alike() {
+    let (h, w, b) = (random(&[6, 5], 1), random(&[9, 5], 2), random(&[9], 3));
+    let labels = [3, IGNORE, 0, 8, IGNORE, 3];
+    let wanted = Wanted { hidden: true, weight: true };
+    let composite = || {
+        let kept = Tensor::new(&[0u32, 2, 3, 5], &Device::Cpu)?;
+        let logits = h.index_select(&kept, 0)?.matmul(&w.t()?)?.broadcast_add(&b)?;
+        let hard = candle_nn::loss::cross_entropy(&logits, &Tensor::new(&[3u32, 0, 8, 3], &Device::Cpu)?)?;
+        let soft = candle_nn::ops::log_softmax(&logits, 1)?.neg()?.mean_all()?;
+        (hard * 0.8)? + (soft * 0.2)?
+    };
+    let fused = || ops::smoothed_cross_entropy(&h, &w, Some(&b), &labels, 0.2, wanted);
+    check("smoothed_cross_entropy", &[&h, &w, &b], &fused, &composite);
+}
+
+#[test]
 fn linear_cross_entropy_over_many_chunks_equals_one() {
     // 3,000 rows of 1,000 logits pass the chunk of a million.
     let (h, w) = (random(&[3000, 4], 1), random(&[1000, 4], 2));

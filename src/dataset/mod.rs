@@ -3,10 +3,11 @@
 mod pack;
 mod pairs;
 
+pub(crate) use pairs::check_columns;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-pub use crate::batch::{by_length, Batch, LabelRule, Masking, Row};
+pub use crate::batch::{by_length, Batch, Masking, Row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::mix;
 use crate::plot::{histogram, Chart};
@@ -57,15 +58,12 @@ pub enum Targets {
     Hidden(Masking),
     /// Labels of each text: its class, or a 0 or 1 for each of several.
     Labels(Vec<Vec<u32>>),
-    /// Numbers of each text, to come near to.
-    Numbers(Vec<Vec<f32>>),
 }
 
 impl Targets {
     fn pick(&self, rows: &[usize]) -> Self {
         match self {
             Self::Labels(labels) => Self::Labels(rows.iter().map(|i| labels[*i].clone()).collect()),
-            Self::Numbers(numbers) => Self::Numbers(rows.iter().map(|i| numbers[*i].clone()).collect()),
             Self::Answer(prompts) => Self::Answer(rows.iter().map(|i| prompts[*i].clone()).collect()),
             other => other.clone(),
         }
@@ -77,7 +75,7 @@ impl Targets {
             Self::Next => ids.len() > 1,
             Self::Answer(prompts) => prompts[i].iter().sum::<usize>() < ids.len(),
             Self::Hidden(masking) => ids.iter().any(|id| !masking.special.contains(id)),
-            Self::Labels(_) | Self::Numbers(_) => !ids.is_empty(),
+            Self::Labels(_) => !ids.is_empty(),
         }
     }
 }
@@ -194,7 +192,6 @@ impl Dataset {
         match &self.targets {
             Targets::Labels(labels) => labels.hash(&mut hasher),
             Targets::Answer(prompts) => prompts.hash(&mut hasher),
-            Targets::Numbers(numbers) => numbers.iter().flatten().for_each(|number| hasher.write_u32(number.to_bits())),
             Targets::Next | Targets::Hidden(_) => {}
         }
         hasher.finish()
@@ -263,7 +260,7 @@ impl Dataset {
     /// Pads some rows into a batch; `seed` decides which tokens are hidden and what dropout leaves out.
     pub fn batch_seeded(&self, rows: &[usize], seed: u64) -> Result<Batch> {
         let rows = rows.iter().map(|i| self.row(*i, mix(seed, *i as u64))).collect();
-        Batch::of(rows, !matches!(self.targets, Targets::Labels(_) | Targets::Numbers(_)))
+        Batch::of(rows, !matches!(self.targets, Targets::Labels(_)))
     }
 
     fn row(&self, i: usize, seed: u64) -> Row {
@@ -272,7 +269,6 @@ impl Dataset {
             Targets::Next => pack::next_tokens_of(&ids, &parts, &[]),
             Targets::Answer(prompts) => pack::next_tokens_of(&ids, &parts, &prompts[i]),
             Targets::Labels(labels) => labels[i].clone(),
-            Targets::Numbers(numbers) => numbers[i].iter().map(|number| number.to_bits()).collect(),
             Targets::Hidden(masking) => {
                 let (hidden, labels) = masking.hide(&ids, seed);
                 ids = hidden;

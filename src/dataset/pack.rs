@@ -12,7 +12,7 @@ impl Dataset {
     /// longest. Whole texts' labels cannot be packed.
     pub fn pack(&self) -> Result<Dataset> {
         let prompts = match &self.targets {
-            Targets::Labels(_) | Targets::Numbers(_) => {
+            Targets::Labels(_) => {
                 return Err(Error::new(
                     ErrorKind::BadSetting,
                     tr!(

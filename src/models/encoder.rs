@@ -209,6 +209,9 @@ impl Encoder {
     /// The last layer's states (texts, time, hidden); at padding they mean nothing.
     pub fn hidden(&self, pass: &Pass) -> candle_core::Result<Tensor> {
         let c = &self.config;
+        if pass.spans.is_some() && self.distances.is_some() {
+            candle_core::bail!("texts packed into rows: this family's distances do not know where one ends");
+        }
         let places = pass.positions(c.first_position);
         let mut x = self.word_embeddings.rows(&pass.ids, pass)?;
         if let Some(positions) = &self.position_embeddings {

@@ -309,6 +309,9 @@ impl T5 {
 
 impl EncoderDecoder for T5 {
     fn encode(&self, pass: &Pass) -> candle_core::Result<Source> {
+        if pass.spans.is_some() {
+            candle_core::bail!("texts packed into rows: T5's distances do not know where one ends");
+        }
         let (c, stack) = (&self.config, &self.encoder);
         let biases = stack.biases(c, pass.time, pass.time, true)?;
         let mut x = pass.dropout(self.shared.rows(&pass.ids, pass)?, c.dropout_rate)?;

@@ -28,6 +28,8 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Weights with a learning rate and a decay of their own (none), such as a new head: see [`ParamGroup`].
     pub groups: Vec<ParamGroup>,
+    /// Share of each label that is given to all labels alike (0.0): a model that is told so is less sure of itself. Try 0.1.
+    pub label_smoothing: f64,
     /// Longest gradient that is let through (1.0).
     pub max_grad_norm: f64,
     /// After this many epochs without a better result training ends, and the best epoch's weights are put back
@@ -65,6 +67,7 @@ impl Default for TrainConfig {
             schedule: Schedule::Cosine,
             weight_decay: 0.01,
             groups: Vec::new(),
+            label_smoothing: 0.0,
             max_grad_norm: 1.0,
             patience: 0,
             monitor: LOSS.to_string(),
@@ -190,6 +193,10 @@ impl TrainConfig {
         );
         all.must(self.weight_decay >= 0.0, format!("weight_decay = {} (0.0 ... 0.1)", self.weight_decay));
         all.must(self.max_grad_norm >= 0.0, format!("max_grad_norm = {} (0.0 ... 5.0)", self.max_grad_norm));
+        all.must(
+            (0.0..1.0).contains(&self.label_smoothing),
+            format!("label_smoothing = {} (0.0 ... 0.3)", self.label_smoothing),
+        );
         all.must(self.max_minutes >= 0.0, format!("max_minutes = {} (0.0 ... 60.0)", self.max_minutes));
         for group in &self.groups {
             let ParamGroup { pattern, learning_rate, weight_decay } = group;
@@ -255,6 +262,7 @@ impl TrainConfig {
             ("schedule", format!("{:?}", self.schedule)),
             ("weight_decay", self.weight_decay.to_string()),
             ("groups", format!("{:?}", self.groups)),
+            ("label_smoothing", self.label_smoothing.to_string()),
             ("max_grad_norm", self.max_grad_norm.to_string()),
             ("patience", self.patience.to_string()),
             ("monitor", self.monitor.clone()),

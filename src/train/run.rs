@@ -163,7 +163,11 @@ impl<'a> Run<'a> {
     /// One step on the texts `rows`, `batch_size` of them at a time.
     fn step(&mut self, rows: &[usize]) -> Result<()> {
         let (config, step, begin) = (self.config, self.made(), Instant::now());
-        let batch = |rows: &[usize]| self.train.batch_seeded(rows, mix(config.seed, step as u64));
+        let batch = |rows: &[usize]| -> Result<Batch> {
+            let mut batch = self.train.batch_seeded(rows, mix(config.seed, step as u64))?;
+            batch.smoothing = config.label_smoothing;
+            Ok(batch)
+        };
         let parts: Vec<Batch> = rows.chunks(config.batch_size).map(batch).collect::<Result<_>>()?;
         // The rate of the first step would be zero; counting from one starts a step up the ramp.
         let Plan { total, warmup, .. } = self.plan;

@@ -1,0 +1,112 @@
+//! Rows that hold several texts, prompts with answers, pairs: what the model learns from them is what it should be.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
+
+mod reference;
+
+use aula::classifier::Classifier;
+use aula::dataset::Dataset;
+use aula::language_model::LanguageModel;
+use aula::masked_model::MaskedModel;
+use aula::optim::{AdamW, AdamWConfig};
+use aula::seq2seq::Seq2Seq;
+use aula::train::{evaluate, train_step, Trainable};
+use reference::path;
+
+fn strings(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+fn texts() -> Vec<String> {
+    strings(&[
+        "the house",
+        "a small dog",
+        "she sees it",
+        "no",
+        "the sea is blue and cold today",
+        "we go",
+        "one more text",
+    ])
+}
+
+/// Loss on the texts one a row, loss packed, and the loss and gradient length of one step on all of them.
+fn compared(model: &dyn Trainable, data: &Dataset) {
+    let packed = data.pack().unwrap();
+    assert!(packed.len() < data.len() && packed.tokens() == data.tokens());
+    let (apart, together) = (evaluate(model, data).unwrap(), evaluate(model, &packed).unwrap());
+    assert_eq!(apart.tokens, together.tokens);
+    assert!((apart.loss - together.loss).abs() < 1e-5, "{} against {}", apart.loss, together.loss);
+    let step = |data: &Dataset| {
+        let rows: Vec<usize> = (0..data.len()).collect();
+        // A rate of zero moves nothing, so that both steps begin from the same weights.
+        train_step(model, &data.batch(&rows).unwrap(), &mut AdamW::new(AdamWConfig::default()), 0.0).unwrap()
+    };
+    let ((loss, norm), (packed_loss, packed_norm)) = (step(data), step(&packed));
+    assert!((loss - packed_loss).abs() < 1e-5, "{loss} against {packed_loss}");
+    assert!((norm - packed_norm).abs() < 1e-4 * norm, "{norm} against {packed_norm}");
+}
+
+#[test]
+fn texts_in_one_row_do_not_see_each_other() {
+    for name in ["llama", "gpt2", "qwen2", "qwen3", "llama-rope/llama3"] {
+        let model = LanguageModel::load(&path(name)).unwrap();
+        compared(&model, &model.dataset(&texts(), 40).unwrap());
+    }
+}
+
+#[test]
+fn an_encoder_packs_too_and_one_that_cannot_says_so() {
+    // Everything is hidden, so that what is hidden does not depend on the rows.
+    let model = MaskedModel::load(&path("bert/masked")).unwrap();
+    let data = model.dataset(&texts(), 40).unwrap();
+    let all = |data: &Dataset| data.pack().unwrap();
+    let score = evaluate(&model, &all(&data)).unwrap();
+    assert!(score.loss.is_finite() && score.tokens > 0);
+    let deberta = MaskedModel::load(&path("deberta-v2/masked")).unwrap();
+    let packed = deberta.dataset(&texts(), 40).unwrap().pack().unwrap();
+    assert!(evaluate(&deberta, &packed).is_err(), "distances between texts would count");
+    let t5 = Seq2Seq::load(&path("t5/relu")).unwrap();
+    let data = t5.dataset(&texts(), &texts(), 40, 40).unwrap();
+    assert!(data.pack().and_then(|packed| evaluate(&t5, &packed)).is_err());
+}
+
+#[test]
+fn only_the_answer_to_a_prompt_is_learned() {
+    let model = LanguageModel::load(&path("llama")).unwrap();
+    let (prompts, answers) = (strings(&["the dog", "a house"]), strings(&["sees", "is small"]));
+    let data = model.prompt_dataset(&prompts, &answers, 40).unwrap();
+    let batch = data.batch(&[0]).unwrap();
+    let (asked, whole) = (model.tokenizer().encode("the dog").unwrap(), data.example(0).unwrap().to_vec());
+    assert_eq!(whole[..asked.len()], asked[..]);
+    assert_eq!(batch.counted(), whole.len() - asked.len(), "the answer's tokens and the end");
+    compared(&model, &data);
+    let long = vec!["the house ".repeat(60); 2];
+    let told = model.prompt_dataset(&long, &answers, 20).unwrap_err().to_string();
+    assert!(told.contains("→"), "no room for any answer: {told}");
+    assert!(model.prompt_dataset(&prompts, &answers[..1], 40).is_err());
+}
+
+#[test]
+fn two_texts_are_read_as_transformers_reads_them() {
+    // AutoModelForSequenceClassification on Tokenizer.from_file(...).encode("the house is small", "who lives in it"),
+    // with its type_ids where the model has a table for them (transformers 5.23, the fixtures of tests/fixtures).
+    let expected = [
+        ("bert/classify", [-1.435986f32, -0.617109, -0.43809]),
+        ("roberta/classify", [0.139418, 0.412967, 0.48131]),
+        ("distilbert/classify", [2.290837, -0.650722, 0.408932]),
+    ];
+    for (name, logits) in expected {
+        let model = Classifier::load(&path(name)).unwrap();
+        let (first, second) = (strings(&["the house is small"]), strings(&["who lives in it"]));
+        let data = model.pair_dataset(&first, &second, &[model.labels()[0].clone()], 40).unwrap();
+        let found: Vec<f32> =
+            model.logits(&data.batch(&[0]).unwrap()).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        for (a, b) in found.iter().zip(logits) {
+            assert!((a - b).abs() < 1e-4, "{name}: {found:?}");
+        }
+        // Where the two are too long, both keep their beginnings and all the marks.
+        let long = strings(&["the house is small and the dog is cold and the sea is blue"]);
+        let cut = model.pair_dataset(&long, &long, &[model.labels()[0].clone()], 16).unwrap();
+        assert_eq!((cut.example(0).unwrap().len(), cut.cut()), (16, 1), "{name}");
+    }
+}
