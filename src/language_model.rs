@@ -171,6 +171,9 @@ impl LanguageModel {
             )
             .next(tr!("Usa otro comienzo.", "Use another prompt.")));
         }
+        if stopped() {
+            return Ok(Vec::new()); // of many texts, those after a stop are empty
+        }
         let (ends, limit) = (self.end_tokens(), config.max_tokens.min(limit - start));
         let (mut rng, mut cache) = (Rng::new(config.seed), KvCache::new());
         let mut logits = self.next_logits(&Pass::text(prompt), &mut cache)?;

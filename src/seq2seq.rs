@@ -168,6 +168,9 @@ impl Seq2Seq {
             .next(tr!("Usa otro texto.", "Use another text.")));
         }
         check_ids(source, self.model.head().var().dim(0)?)?;
+        if stopped() {
+            return Ok(Vec::new()); // of many texts, those after a stop are empty
+        }
         let source = self.encode(&Pass::text(source))?;
         let mut cache = CrossCache::new();
         let first = self.next_logits(&[self.start], &source, &mut cache)?;

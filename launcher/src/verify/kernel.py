@@ -422,7 +422,7 @@ class Stops(OneKernel):
 
     def test_a_stop_while_compiling_cancels_the_compile(self):
         self.good("let kept = 21;")
-        many = "\n".join(f'println!("{{}}", {n});' for n in range(12_000))
+        many = "\n".join(f'println!("{{}}", {n});' for n in range(40_000))
         begin = time.monotonic()
         result, seconds = self.interrupt_after("fn big() {\n" + many + "\n}\nbig();", 2)
         self.assertEqual((result.reply["status"], result.reply["ename"]), ("error", "Interrupted"), result.traceback())
