@@ -104,11 +104,11 @@ impl Tokenizer {
         let (mut first, mut second) = (self.encoding(first, false)?, self.encoding(second, false)?);
         let length = first.len() + second.len() + marks;
         let room = max_tokens.saturating_sub(marks);
-        let half = room / 2;
-        // Token by token off the longer one, which ends at equal halves (the first keeps the odd token).
-        let (a, b) = (first.len(), second.len());
-        let keep =
-            if b <= half { (a.min(room - b), b) } else { (a.min(room - half), b.min(room - a.min(room - half))) };
+        // The longer one first, then both to equal halves, as transformers' "longest_first" does.
+        let (short, long) = (first.len().min(second.len()), first.len().max(second.len()));
+        let long = long.min(short.max(room.saturating_sub(short)));
+        let (short, long) = if short + long > room { (room / 2, room - room / 2) } else { (short, long) };
+        let keep = if first.len() > second.len() { (long, short) } else { (short, long) };
         first.truncate(keep.0, 0, TruncationDirection::Right);
         second.truncate(keep.1, 0, TruncationDirection::Right);
         let both = self.inner.post_process(first, Some(second), true).map_err(cannot_encode)?;
