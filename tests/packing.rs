@@ -110,3 +110,18 @@ fn two_texts_are_read_as_transformers_reads_them() {
         assert_eq!((cut.example(0).unwrap().len(), cut.cut()), (16, 1), "{name}");
     }
 }
+
+#[test]
+fn of_two_texts_that_are_too_long_as_much_is_kept_as_tokenizers_keeps() {
+    // Tokenizer.from_file("tests/fixtures/bert/classify/tokenizer.json") of Python's tokenizers, after
+    // enable_truncation(n, strategy="longest_first"): encode(first, second).ids without padding.
+    let (a, b) = ("aa bb cc dd ee ff gg hh ii jj", "kk ll mm nn oo pp qq rr ss tt");
+    let eleven = [7, 34, 8, 35, 9, 15, 42, 16, 43, 17, 44];
+    let twelve = [7, 34, 8, 35, 9, 36, 15, 42, 16, 43, 17, 44];
+    let model = Classifier::load(&path("bert/classify")).unwrap();
+    let cases = [(a, b, 11, &eleven[..]), (&a[..8], b, 11, &eleven), (a, &b[..8], 12, &twelve), (a, b, 12, &twelve)];
+    for (first, second, limit, ids) in cases {
+        let pair = model.tokenizer().encode_pair_within(first, second, limit).unwrap();
+        assert_eq!(pair.ids, ids, "{first} | {second} within {limit}");
+    }
+}
