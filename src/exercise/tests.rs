@@ -176,8 +176,10 @@ fn an_exercise_goes_from_its_task_to_its_solution() {
     exercise("03b").unwrap();
     assert!(exercise("99z").unwrap_err().to_string().contains("03b"));
     let state = || State::read(Path::new(&std::env::var("AULA_PROGRESS").unwrap())).of("03b");
+    check("03b", |x: &[f64]| x[0]).unwrap();
+    assert_eq!(state().tries, 0, "the stub as it stands is no try");
     for tries in 1..=3 {
-        check("03b", |x: &[f64]| x[0]).unwrap();
+        check("03b", |x: &[f64]| x[x.len() - 1]).unwrap();
         assert_eq!((state().tries, state().passed), (tries, false));
     }
     hint("03b").unwrap();
