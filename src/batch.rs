@@ -139,6 +139,15 @@ impl Batch {
         Ok(if training { pass.training(&self.seeds) } else { pass })
     }
 
+    /// The smoothing of its labels: none where it is only measured.
+    pub fn smoothing_while(&self, training: bool) -> f64 {
+        if training {
+            self.smoothing
+        } else {
+            0.0
+        }
+    }
+
     /// How many predictions count in the loss: padding never does.
     pub fn counted(&self) -> usize {
         self.labels.iter().filter(|label| **label != IGNORE).count()

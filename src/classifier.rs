@@ -326,8 +326,8 @@ impl Trainable for Classifier {
         let bias = out.bias.as_ref().map(Param::value);
         let bias = bias.ok_or_else(|| Error::new(ErrorKind::Engine, "a classifier without bias"))?;
         let wanted = Wanted { hidden: training, weight: training && out.weight.trainable };
-        let smoothing = if training { batch.smoothing } else { 0.0 };
-        Ok(ops::smoothed_cross_entropy(&pooled, &out.weight.value(), Some(&bias), &batch.labels, smoothing, wanted)?)
+        let smoothing = batch.smoothing_while(training);
+        Ok(ops::linear_cross_entropy(&pooled, &out.weight.value(), Some(&bias), &batch.labels, smoothing, wanted)?)
     }
 }
 

@@ -307,8 +307,8 @@ impl Trainable for LanguageModel {
         let hidden = if training { hidden } else { hidden.detach() };
         let head = self.decoder.head();
         let wanted = Wanted { hidden: training, weight: training && head.trainable };
-        let smoothing = if training { batch.smoothing } else { 0.0 };
-        Ok(ops::smoothed_cross_entropy(&hidden, &head.value(), None, &batch.labels, smoothing, wanted)?)
+        let smoothing = batch.smoothing_while(training);
+        Ok(ops::linear_cross_entropy(&hidden, &head.value(), None, &batch.labels, smoothing, wanted)?)
     }
 }
 

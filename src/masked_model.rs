@@ -224,8 +224,8 @@ impl Trainable for MaskedModel {
         let states = if training { states } else { states.detach() };
         let (weight, bias) = self.model.decoder();
         let wanted = Wanted { hidden: training, weight: training && weight.trainable };
-        let smoothing = if training { batch.smoothing } else { 0.0 };
-        Ok(ops::smoothed_cross_entropy(&states, &weight.value(), Some(&bias.value()), &labels, smoothing, wanted)?)
+        let smoothing = batch.smoothing_while(training);
+        Ok(ops::linear_cross_entropy(&states, &weight.value(), Some(&bias.value()), &labels, smoothing, wanted)?)
     }
 }
 

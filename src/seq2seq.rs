@@ -309,8 +309,8 @@ impl Trainable for Seq2Seq {
         let states = if training { states } else { states.detach() };
         let head = self.model.head();
         let wanted = Wanted { hidden: training, weight: training && head.trainable };
-        let smoothing = if training { batch.smoothing } else { 0.0 };
-        Ok(ops::smoothed_cross_entropy(&states, &head.value(), None, &labels, smoothing, wanted)?)
+        let smoothing = batch.smoothing_while(training);
+        Ok(ops::linear_cross_entropy(&states, &head.value(), None, &labels, smoothing, wanted)?)
     }
 }
 

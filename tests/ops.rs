@@ -305,10 +305,15 @@ fn linear_cross_entropy_is_the_mean_over_labelled_positions() {
         let logits = h.index_select(&kept, 0)?.matmul(&w.t()?)?;
         candle_nn::loss::cross_entropy(&logits, &Tensor::new(&[3u32, 0, 8, 3], &Device::Cpu)?)
     };
-    check("linear_cross_entropy", &[&h, &w], &|| ops::linear_cross_entropy(&h, &w, &labels, wanted), &composite);
-    let none = ops::linear_cross_entropy(&h, &w, &[IGNORE; 6], wanted).unwrap();
+    check(
+        "linear_cross_entropy",
+        &[&h, &w],
+        &|| ops::linear_cross_entropy(&h, &w, None, &labels, 0.0, wanted),
+        &composite,
+    );
+    let none = ops::linear_cross_entropy(&h, &w, None, &[IGNORE; 6], 0.0, wanted).unwrap();
     assert_eq!(numbers(&none), [0.0], "no label, no loss");
-    assert!(ops::linear_cross_entropy(&h, &w, &[9; 6], wanted).is_err(), "a label past the vocabulary");
+    assert!(ops::linear_cross_entropy(&h, &w, None, &[9; 6], 0.0, wanted).is_err(), "a label past the vocabulary");
 }
 
 #[test]
@@ -321,8 +326,8 @@ fn linear_bias_cross_entropy_adds_the_bias_to_each_logit() {
         let logits = h.index_select(&kept, 0)?.matmul(&w.t()?)?.broadcast_add(&b)?;
         candle_nn::loss::cross_entropy(&logits, &Tensor::new(&[3u32, 0, 8, 3], &Device::Cpu)?)
     };
-    let fused = || ops::linear_bias_cross_entropy(&h, &w, &b, &labels, wanted);
-    check("linear_bias_cross_entropy", &[&h, &w, &b], &fused, &composite);
+    let fused = || ops::linear_cross_entropy(&h, &w, Some(&b), &labels, 0.0, wanted);
+    check("linear_cross_entropy with a bias", &[&h, &w, &b], &fused, &composite);
 }
 
 #[test]
@@ -337,8 +342,8 @@ fn smoothing_gives_a_share_of_each_label_to_all_alike() {
         let soft = candle_nn::ops::log_softmax(&logits, 1)?.neg()?.mean_all()?;
         (hard * 0.8)? + (soft * 0.2)?
     };
-    let fused = || ops::smoothed_cross_entropy(&h, &w, Some(&b), &labels, 0.2, wanted);
-    check("smoothed_cross_entropy", &[&h, &w, &b], &fused, &composite);
+    let fused = || ops::linear_cross_entropy(&h, &w, Some(&b), &labels, 0.2, wanted);
+    check("linear_cross_entropy, smoothed", &[&h, &w, &b], &fused, &composite);
 }
 
 #[test]
@@ -348,7 +353,7 @@ fn linear_cross_entropy_over_many_chunks_equals_one() {
     let labels: Vec<u32> = (0..3000).map(|i| if i % 7 == 0 { IGNORE } else { (i * 31 % 1000) as u32 }).collect();
     let kept: Vec<u32> = (0..3000).filter(|i| i % 7 != 0).collect();
     let targets: Vec<u32> = kept.iter().map(|i| labels[*i as usize]).collect();
-    let mine = || ops::linear_cross_entropy(&h, &w, &labels, Wanted { hidden: true, weight: true });
+    let mine = || ops::linear_cross_entropy(&h, &w, None, &labels, 0.0, Wanted { hidden: true, weight: true });
     let theirs = || {
         let kept = Tensor::from_slice(&kept, kept.len(), &Device::Cpu)?;
         let logits = h.index_select(&kept, 0)?.matmul(&w.t()?)?;

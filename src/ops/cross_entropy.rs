@@ -26,30 +26,14 @@ pub struct Wanted {
     pub weight: bool,
 }
 
-/// Mean cross-entropy of `hidden · weightᵀ` against `labels`, over the positions whose label is not [`IGNORE`].
+/// Mean cross-entropy of `hidden · weightᵀ + bias` against `labels`, over the positions whose label is not [`IGNORE`].
 ///
-/// Shapes: hidden (rows, d), weight (vocabulary, d), `rows` labels; the result is a scalar (0 when no position counts).
+/// Shapes: hidden (rows, d), weight (vocabulary, d), bias (vocabulary) or none, `rows` labels; the result is a scalar (0
+/// when no position counts). A share `smoothing` of each label is given to all of the vocabulary alike (Szegedy et al.,
+/// arXiv 1512.00567): `(1 - s) · -ln p(label) + s · mean of -ln p`, as PyTorch has it; 0 in most trainings.
 /// Logits are computed for labelled positions only, a few megabytes at a time, and the gradients with them, as in Liger
 /// Kernel (arXiv 2410.10989); so a second backward through the same result is an error.
-pub fn linear_cross_entropy(hidden: &Tensor, weight: &Tensor, labels: &[u32], wanted: Wanted) -> Result<Tensor> {
-    smoothed_cross_entropy(hidden, weight, None, labels, 0.0, wanted)
-}
-
-/// As [`linear_cross_entropy`] with logits `hidden · weightᵀ + bias`: the last layer of BERT's masked-language head, or
-/// of a classifier. Shape of the bias: (vocabulary).
-pub fn linear_bias_cross_entropy(
-    hidden: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-    labels: &[u32],
-    wanted: Wanted,
-) -> Result<Tensor> {
-    smoothed_cross_entropy(hidden, weight, Some(bias), labels, 0.0, wanted)
-}
-
-/// As [`linear_cross_entropy`] with a `bias` or none, and a share `smoothing` of each label given to all of the vocabulary
-/// alike (Szegedy et al., arXiv 1512.00567): `(1 - s) · -ln p(label) + s · mean of -ln p`, as PyTorch has it.
-pub fn smoothed_cross_entropy(
+pub fn linear_cross_entropy(
     hidden: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,

@@ -22,7 +22,7 @@ mod swiglu;
 pub use activation::{activate, Activation, ACTIVATIONS};
 pub use adamw::{adamw_step, gradient_norm, sum_gradients, AdamWStep};
 pub use attention::{attention, attention_fused, attention_packed, attention_within, Span};
-pub use cross_entropy::{linear_bias_cross_entropy, linear_cross_entropy, smoothed_cross_entropy, Wanted, IGNORE};
+pub use cross_entropy::{linear_cross_entropy, Wanted, IGNORE};
 pub use dropout::{dropout, mix, Dropout};
 pub use embedding::{add_rows, distinct, embedding};
 pub use layer_norm::layer_norm;
