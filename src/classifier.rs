@@ -9,10 +9,10 @@ use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::ModelFolder;
 use crate::dataset::{by_length, check_columns, Batch, Dataset, Targets};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::figure_of_places;
 use crate::models::{encoder_config, labels, ClassifierEncoder, CLASSIFIER};
 use crate::nn::{self, LoraConfig, Param};
 use crate::ops::{self, Wanted};
-use crate::show::{display, escape};
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::train::{evaluate, Trainable};
 
@@ -27,19 +27,7 @@ pub struct Classifier {
     several: bool,
 }
 
-/// What a classifier says of a text.
-#[derive(Clone, Debug)]
-pub struct Prediction {
-    /// The text.
-    pub text: String,
-    /// The likeliest label.
-    pub label: String,
-    /// Its probability.
-    pub score: f32,
-    /// Every label's probability, in the model's order. They add up to 1 where a text has one label; where it can have
-    /// several, each stands for itself.
-    pub scores: Vec<(String, f32)>,
-}
+pub use crate::metrics::Prediction;
 
 impl Classifier {
     /// Loads a trained classifier: a folder or a name of the Hub (`"org/name"`): bert, deberta-v2, distilbert, roberta,
@@ -193,17 +181,8 @@ impl Classifier {
         let encoded = self.tokenizer().encode_within(texts, self.max_tokens())?;
         let ids: Vec<Vec<u32>> = encoded.into_iter().map(|(ids, _)| ids).collect();
         let shares = by_length(&ids, |batch| self.shares(batch))?;
-        Ok(texts.iter().zip(shares).map(|(text, shares)| self.prediction(text, &shares)).collect())
-    }
-
-    fn prediction(&self, text: &str, shares: &[f32]) -> Prediction {
-        let best = (0..shares.len()).max_by(|a, b| shares[*a].total_cmp(&shares[*b])).unwrap_or(0);
-        Prediction {
-            text: text.to_string(),
-            label: self.labels[best].clone(),
-            score: shares[best],
-            scores: self.labels.iter().cloned().zip(shares.iter().copied()).collect(),
-        }
+        let scores = |shares: Vec<f32>| self.labels.iter().cloned().zip(shares).collect();
+        Ok(texts.iter().zip(shares).map(|(text, shares)| Prediction::of(text, scores(shares))).collect())
     }
 
     /// Each label's probability for each text of a batch.
@@ -224,22 +203,42 @@ impl Classifier {
 
     /// The share of labels that the model gets right: of texts, or of all pairs of text and label where there are several.
     pub fn accuracy(&self, data: &Dataset) -> Result<f64> {
-        let (mut right, mut all) = (0usize, 0usize);
+        Ok(match self.several {
+            true => 1.0 - self.figure(data, "hamming_loss")?,
+            false => self.figure(data, "accuracy")?,
+        })
+    }
+
+    /// The mean F1 of the labels, each of which counts the same. For `TrainConfig { metrics }`, as `accuracy`.
+    pub fn macro_f1(&self, data: &Dataset) -> Result<f64> {
+        self.figure(data, "macro_f1")
+    }
+
+    /// F1 over all decisions together: of texts that may have several labels.
+    pub fn micro_f1(&self, data: &Dataset) -> Result<f64> {
+        self.figure(data, "micro_f1")
+    }
+
+    /// A figure of the labels that the model gives, from a probability of 0.5 on where there may be several.
+    fn figure(&self, data: &Dataset, name: &str) -> Result<f64> {
+        let (mut truth, mut guess) = (Vec::new(), Vec::new());
+        let places = |chosen: &dyn Fn(usize) -> bool| (0..self.labels.len()).filter(|i| chosen(*i)).collect::<Vec<_>>();
         for rows in data.in_order(32) {
             let batch = data.batch(&rows)?;
             let width = batch.labels.len() / rows.len();
             for (shares, labels) in self.shares(&batch)?.iter().zip(batch.labels.chunks(width)) {
                 let best = (0..shares.len()).max_by(|a, b| shares[*a].total_cmp(&shares[*b])).unwrap_or(0);
-                right += match self.several {
-                    true => {
-                        shares.iter().zip(labels).filter(|(share, label)| (**share > 0.5) == (**label == 1)).count()
-                    }
-                    false => usize::from(labels == [best as u32]),
-                };
-                all += width;
+                truth.push(match self.several {
+                    true => places(&|i| labels[i] == 1),
+                    false => vec![labels[0] as usize],
+                });
+                guess.push(match self.several {
+                    true => places(&|i| shares[i] > 0.5),
+                    false => vec![best],
+                });
             }
         }
-        Ok(right as f64 / all.max(1) as f64)
+        Ok(figure_of_places(&truth, &guess, self.labels.len(), self.several, name))
     }
 
     /// Mean loss on some data.
@@ -351,19 +350,5 @@ impl std::fmt::Display for Classifier {
                 "Classifier ({kind}): {labels}; {all} numbers, {trainable} trainable; reads up to {limit} tokens"
             )
         )
-    }
-}
-
-impl Prediction {
-    /// Shows the text, the label and how sure the model is.
-    pub fn evcxr_display(&self) {
-        let (text, label, share) = (escape(&self.text), escape(&self.label), 100.0 * self.score);
-        display(&format!("<p>{text} → <b>{label}</b> ({share:.1} %)</p>"), &self.to_string());
-    }
-}
-
-impl std::fmt::Display for Prediction {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} → {} ({:.1} %)", self.text, self.label, 100.0 * self.score)
     }
 }

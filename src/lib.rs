@@ -29,6 +29,8 @@ pub mod clean;
 
 pub mod layers;
 
+pub mod metrics;
+
 pub mod ops;
 
 pub mod nn;
@@ -76,7 +78,7 @@ pub mod prelude {
     pub use polars::prelude::DataFrame;
 
     pub use crate::claim::{claim, claim_full};
-    pub use crate::classifier::{Classifier, Prediction};
+    pub use crate::classifier::Classifier;
     pub use crate::clean::{Cleaned, Recipe, Step};
     pub use crate::dataset::Dataset;
     pub use crate::embedder::{Embedder, Embeddings};
@@ -89,6 +91,11 @@ pub mod prelude {
     pub use crate::layers::{Layers, Ready};
     pub use crate::look::{guess_language, mask_personal_data, repair_mojibake, PersonalKind};
     pub use crate::masked_model::{Filling, Fillings, MaskedModel};
+    pub use crate::metrics::{
+        bootstrap, bootstrap_with, calibration, classification_report, clean_labels, compare_models, confusion_matrix,
+        guesses, inspect_labels, label_scores, mcnemar, multi_label_report, multi_label_roc_curves, paired_bootstrap,
+        roc_curves, scoreboard, split_labels, BootstrapConfig, ClassificationReport, Interval, Prediction, Thresholds,
+    };
     pub use crate::plot::Chart;
     pub use crate::schedule::Schedule;
     pub use crate::seq2seq::Seq2Seq;

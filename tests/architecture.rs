@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     &["lang", "error"],
     &["sys", "rng", "energy", "show"],
-    &["claim", "table", "plot", "look", "split", "clean", "layers", "vocab", "hub", "tokenizer", "stories"],
+    &["claim", "table", "plot", "look", "split", "clean", "layers", "vocab", "hub", "tokenizer", "stories", "metrics"],
     &["ops"],
     &["nn"],
     &["models"],

@@ -296,6 +296,12 @@ impl<'s, 'a> Plot<'s, 'a> {
         Ok(self.sheet.draw(&Circle::new(self.place(point), 4, colour.filled()))?)
     }
 
+    /// A word at the right of a point of the data.
+    pub(super) fn note(&self, text: &str, point: (f64, f64)) -> Drawn {
+        let (x, y) = self.place(point);
+        write(self.sheet, text, (x + 10, y + 10), &Writing::default())
+    }
+
     /// A filled box between two pixels of the sheet.
     pub(super) fn bar(&self, corners: [(i32, i32); 2], colour: RGBColor) -> Drawn {
         Ok(self.sheet.draw(&Rectangle::new(corners, colour.filled()))?)

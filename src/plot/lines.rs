@@ -69,7 +69,8 @@ fn draw(plot: &Plot, i: usize, series: &Series) -> Drawn {
     Ok(())
 }
 
-fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+/// The points, or of a long series the lowest and the highest of each stretch.
+pub(super) fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= 2 * STRETCHES {
         return points.to_vec();
     }

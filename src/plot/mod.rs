@@ -4,10 +4,12 @@
 //! left says so instead of failing.
 
 mod bars;
+mod confusion;
 mod frame;
 mod heat;
 mod histogram;
 mod lines;
+mod unit;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::{escape, Html};
@@ -15,9 +17,11 @@ use std::fmt;
 use std::path::Path;
 
 pub use bars::bar_chart;
+pub use confusion::confusion_chart;
 pub use heat::heat_map;
 pub use histogram::{histogram, log_histogram};
 pub use lines::{line_chart, Series};
+pub use unit::unit_chart;
 
 /// A finished chart.
 #[derive(Clone, Debug)]

@@ -1,0 +1,27 @@
+//! How good guesses are: labels against the right ones, texts against others, and how sure one can be of a figure.
+//!
+//! Figures of labels equal scikit-learn's; a label's order is that of its name.
+
+mod calibration;
+mod compare;
+mod confusion;
+mod interval;
+mod labels;
+mod prediction;
+mod report;
+mod roc;
+mod tally;
+mod thresholds;
+
+pub use calibration::{calibration, calibration_of, Calibration, CalibrationBin};
+pub use compare::{compare_models, compare_models_with, mcnemar, scoreboard, McNemar, ModelComparison, Scoreboard};
+pub use confusion::{confusion_matrix, ConfusionMatrix};
+pub use interval::{bootstrap, bootstrap_with, paired_bootstrap, BootstrapConfig, Interval, PairedInterval};
+pub use labels::{clean_labels, inspect_labels, split_labels, LabelCheck};
+pub use prediction::{guesses, label_scores, Prediction};
+pub use report::{classification_report, multi_label_report, ClassificationReport, LabelScore};
+pub use roc::{multi_label_roc_curves, roc_curve, roc_curves, RocCurve, RocCurves, RocPoint};
+pub use thresholds::{SweepPoint, ThresholdSweep, Thresholds};
+
+pub(crate) use labels::check_same_length;
+pub(crate) use tally::figure_of_places;
