@@ -1,6 +1,6 @@
 //! The next token as what is to be predicted.
 
-use crate::exercise::{by_trial, Exercise, Given, Ideas, Input, Verdict};
+use crate::exercise::{Exercise, Input};
 use crate::rng::Rng;
 
 pub mod stub {
@@ -32,29 +32,10 @@ mod wrong {
     }
 }
 
-pub const EXERCISE: Exercise = Exercise {
-    id: "03a",
-    text: include_str!("03a.md"),
-    code: include_str!("03a.rs"),
-    judge,
-    stub: || Given::Pairs(Box::new(stub::pairs)),
-    right,
-    wrong: ideas,
-};
-
-fn right() -> Given {
-    Given::Pairs(Box::new(solution::pairs))
-}
-
-fn ideas() -> Ideas {
-    vec![("same", Given::Pairs(Box::new(wrong::same))), ("backward", Given::Pairs(Box::new(wrong::backward)))]
-}
-
-fn judge(given: &Given, rng: &mut Rng) -> Verdict {
-    by_trial(given, &right(), &ideas(), rng, draw)
-}
+pub const EXERCISE: Exercise = trials!("03a", pairs, [same, backward]);
 
 fn draw(rng: &mut Rng) -> Input {
     let count = 2 + rng.below(6);
-    Input::Ids((0..count).map(|_| 3 + rng.below(4000) as u32).collect())
+    let ids: Vec<u32> = (0..count).map(|_| 3 + rng.below(4000) as u32).collect();
+    vec![ids.into()]
 }

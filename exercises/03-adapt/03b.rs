@@ -1,7 +1,6 @@
 //! From losses to a perplexity.
 
-use crate::exercise::some_numbers;
-use crate::exercise::{by_trial, Exercise, Given, Ideas, Input, Verdict};
+use crate::exercise::{some_numbers, Exercise, Input};
 use crate::rng::Rng;
 
 pub mod stub {
@@ -36,32 +35,8 @@ mod wrong {
     }
 }
 
-pub const EXERCISE: Exercise = Exercise {
-    id: "03b",
-    text: include_str!("03b.md"),
-    code: include_str!("03b.rs"),
-    judge,
-    stub: || Given::Measure(Box::new(stub::perplexity)),
-    right,
-    wrong: ideas,
-};
-
-fn right() -> Given {
-    Given::Measure(Box::new(solution::perplexity))
-}
-
-fn ideas() -> Ideas {
-    vec![
-        ("mean_of_exps", Given::Measure(Box::new(wrong::mean_of_exps))),
-        ("exp_of_sum", Given::Measure(Box::new(wrong::exp_of_sum))),
-        ("only_the_mean", Given::Measure(Box::new(wrong::only_the_mean))),
-    ]
-}
-
-fn judge(given: &Given, rng: &mut Rng) -> Verdict {
-    by_trial(given, &right(), &ideas(), rng, draw)
-}
+pub const EXERCISE: Exercise = trials!("03b", perplexity, [mean_of_exps, exp_of_sum, only_the_mean]);
 
 fn draw(rng: &mut Rng) -> Input {
-    Input::Numbers(some_numbers(rng, (2, 6), (0.1, 6.0)))
+    vec![some_numbers(rng, (2, 6), (0.1, 6.0)).into()]
 }

@@ -1,7 +1,6 @@
 //! A mean loss in which padding does not count.
 
-use crate::exercise::some_numbers;
-use crate::exercise::{by_trial, Exercise, Given, Ideas, Input, Verdict};
+use crate::exercise::{some_numbers, Exercise, Input};
 use crate::rng::Rng;
 
 pub mod stub {
@@ -41,36 +40,12 @@ mod wrong {
     }
 }
 
-pub const EXERCISE: Exercise = Exercise {
-    id: "03c",
-    text: include_str!("03c.md"),
-    code: include_str!("03c.rs"),
-    judge,
-    stub: || Given::MaskedMeasure(Box::new(stub::mean_loss)),
-    right,
-    wrong: ideas,
-};
-
-fn right() -> Given {
-    Given::MaskedMeasure(Box::new(solution::mean_loss))
-}
-
-fn ideas() -> Ideas {
-    vec![
-        ("padding_too", Given::MaskedMeasure(Box::new(wrong::padding_too))),
-        ("divides_by_all", Given::MaskedMeasure(Box::new(wrong::divides_by_all))),
-        ("only_padding", Given::MaskedMeasure(Box::new(wrong::only_padding))),
-    ]
-}
-
-fn judge(given: &Given, rng: &mut Rng) -> Verdict {
-    by_trial(given, &right(), &ideas(), rng, draw)
-}
+pub const EXERCISE: Exercise = trials!("03c", mean_loss, [padding_too, divides_by_all, only_padding]);
 
 fn draw(rng: &mut Rng) -> Input {
     // A text to the left, its padding to the right: at least one position of each.
     let losses = some_numbers(rng, (3, 8), (0.5, 9.0));
     let length = 1 + rng.below(losses.len() - 1);
-    let real = (0..losses.len()).map(|i| i < length).collect();
-    Input::Masked(losses, real)
+    let real: Vec<bool> = (0..losses.len()).map(|i| i < length).collect();
+    vec![losses.into(), real.into()]
 }

@@ -1,7 +1,6 @@
 //! Which tensors moved.
 
-use crate::exercise::{by_trial, Exercise, Given, Ideas, Input, Verdict};
-use crate::exercise::{some_numbers, uniform};
+use crate::exercise::{some_numbers, uniform, Exercise, Input};
 use crate::rng::Rng;
 
 pub mod stub {
@@ -37,31 +36,7 @@ mod wrong {
     }
 }
 
-pub const EXERCISE: Exercise = Exercise {
-    id: "03e",
-    text: include_str!("03e.md"),
-    code: include_str!("03e.rs"),
-    judge,
-    stub: || Given::Compare(Box::new(stub::moved)),
-    right,
-    wrong: ideas,
-};
-
-fn right() -> Given {
-    Given::Compare(Box::new(solution::moved))
-}
-
-fn ideas() -> Ideas {
-    vec![
-        ("stayed", Given::Compare(Box::new(wrong::stayed))),
-        ("only_up", Given::Compare(Box::new(wrong::only_up))),
-        ("how_far", Given::Compare(Box::new(wrong::how_far))),
-    ]
-}
-
-fn judge(given: &Given, rng: &mut Rng) -> Verdict {
-    by_trial(given, &right(), &ideas(), rng, draw)
-}
+pub const EXERCISE: Exercise = trials!("03e", moved, [stayed, only_up, how_far]);
 
 fn draw(rng: &mut Rng) -> Input {
     let before = some_numbers(rng, (5, 9), (-2.0, 2.0));
@@ -76,5 +51,5 @@ fn draw(rng: &mut Rng) -> Input {
             _ => {}
         }
     }
-    Input::Two(before, after)
+    vec![before.into(), after.into()]
 }

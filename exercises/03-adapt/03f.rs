@@ -1,7 +1,6 @@
 //! Temperature and top-k.
 
-use crate::exercise::{by_trial, Exercise, Given, Ideas, Input, Verdict};
-use crate::exercise::{some_numbers, uniform};
+use crate::exercise::{some_numbers, uniform, Exercise, Input};
 use crate::rng::Rng;
 
 pub mod stub {
@@ -47,37 +46,12 @@ mod wrong {
     }
 }
 
-pub const EXERCISE: Exercise = Exercise {
-    id: "03f",
-    text: include_str!("03f.md"),
-    code: include_str!("03f.rs"),
-    judge,
-    stub: || Given::Sample(Box::new(stub::choose)),
-    right,
-    wrong: ideas,
-};
-
-fn right() -> Given {
-    Given::Sample(Box::new(solution::choose))
-}
-
-fn ideas() -> Ideas {
-    vec![
-        ("multiplied", Given::Sample(Box::new(wrong::multiplied))),
-        ("all_kept", Given::Sample(Box::new(wrong::all_kept))),
-        ("not_to_one", Given::Sample(Box::new(wrong::not_to_one))),
-        ("no_temperature", Given::Sample(Box::new(wrong::no_temperature))),
-    ]
-}
-
-fn judge(given: &Given, rng: &mut Rng) -> Verdict {
-    by_trial(given, &right(), &ideas(), rng, draw)
-}
+pub const EXERCISE: Exercise = trials!("03f", choose, [multiplied, all_kept, not_to_one, no_temperature]);
 
 fn draw(rng: &mut Rng) -> Input {
     let logits = some_numbers(rng, (4, 7), (-3.0, 3.0));
     let k = 2 + rng.below(logits.len() - 2);
     // Never 1: with it, to multiply and to divide are the same.
     let temperature = if rng.below(2) == 0 { uniform(rng, 0.4, 0.8) } else { uniform(rng, 1.3, 2.0) };
-    Input::Sample(logits, temperature, k)
+    vec![logits.into(), temperature.into(), k.into()]
 }

@@ -1,7 +1,6 @@
 //! How many texts the adapted model does better on.
 
-use crate::exercise::{by_trial, Exercise, Given, Ideas, Input, Verdict};
-use crate::exercise::{some_numbers, uniform};
+use crate::exercise::{some_numbers, uniform, Exercise, Input};
 use crate::rng::Rng;
 
 pub mod stub {
@@ -37,34 +36,10 @@ mod wrong {
     }
 }
 
-pub const EXERCISE: Exercise = Exercise {
-    id: "03g",
-    text: include_str!("03g.md"),
-    code: include_str!("03g.rs"),
-    judge,
-    stub: || Given::Compare(Box::new(stub::share_improved)),
-    right,
-    wrong: ideas,
-};
-
-fn right() -> Given {
-    Given::Compare(Box::new(solution::share_improved))
-}
-
-fn ideas() -> Ideas {
-    vec![
-        ("higher_is_better", Given::Compare(Box::new(wrong::higher_is_better))),
-        ("a_count", Given::Compare(Box::new(wrong::a_count))),
-        ("mean_gain", Given::Compare(Box::new(wrong::mean_gain))),
-    ]
-}
-
-fn judge(given: &Given, rng: &mut Rng) -> Verdict {
-    by_trial(given, &right(), &ideas(), rng, draw)
-}
+pub const EXERCISE: Exercise = trials!("03g", share_improved, [higher_is_better, a_count, mean_gain]);
 
 fn draw(rng: &mut Rng) -> Input {
     let base = some_numbers(rng, (4, 8), (20.0, 90.0));
-    let adapted = base.iter().map(|perplexity| perplexity * uniform(rng, 0.4, 1.3)).collect();
-    Input::Two(base, adapted)
+    let adapted: Vec<f64> = base.iter().map(|perplexity| perplexity * uniform(rng, 0.4, 1.3)).collect();
+    vec![base.into(), adapted.into()]
 }

@@ -1,7 +1,6 @@
 //! Saved, loaded, equal.
 
-use crate::exercise::{by_trial, Exercise, Given, Ideas, Input, Verdict};
-use crate::exercise::{some_numbers, uniform};
+use crate::exercise::{some_numbers, uniform, Exercise, Input};
 use crate::rng::Rng;
 
 pub mod stub {
@@ -39,31 +38,7 @@ mod wrong {
     }
 }
 
-pub const EXERCISE: Exercise = Exercise {
-    id: "03h",
-    text: include_str!("03h.md"),
-    code: include_str!("03h.rs"),
-    judge,
-    stub: || Given::Compare(Box::new(stub::largest_difference)),
-    right,
-    wrong: ideas,
-};
-
-fn right() -> Given {
-    Given::Compare(Box::new(solution::largest_difference))
-}
-
-fn ideas() -> Ideas {
-    vec![
-        ("mean", Given::Compare(Box::new(wrong::mean))),
-        ("signed", Given::Compare(Box::new(wrong::signed))),
-        ("of_the_largest", Given::Compare(Box::new(wrong::of_the_largest))),
-    ]
-}
-
-fn judge(given: &Given, rng: &mut Rng) -> Verdict {
-    by_trial(given, &right(), &ideas(), rng, draw)
-}
+pub const EXERCISE: Exercise = trials!("03h", largest_difference, [mean, signed, of_the_largest]);
 
 fn draw(rng: &mut Rng) -> Input {
     let saved = some_numbers(rng, (4, 8), (-5.0, 5.0));
@@ -71,5 +46,5 @@ fn draw(rng: &mut Rng) -> Input {
     // The largest difference is below zero as often as above.
     let i = rng.below(loaded.len());
     loaded[i] += if rng.below(2) == 0 { 0.4 } else { -0.4 };
-    Input::Two(saved, loaded)
+    vec![saved.into(), loaded.into()]
 }

@@ -1,6 +1,6 @@
 //! A model adapted to a learner's own texts.
 
-use crate::exercise::{other_kind, Exercise, Given, Ideas, Verdict};
+use crate::exercise::{other_kind, Exercise, Given, Ideas, Judge, Verdict};
 use crate::history::{EpochRecord, History, StepRecord};
 use crate::rng::Rng;
 
@@ -13,7 +13,7 @@ pub const EXERCISE: Exercise = Exercise {
     id: "03i",
     text: include_str!("03i.md"),
     code: include_str!("03i.rs"),
-    judge,
+    judge: Judge::Own(judge),
     stub: || a_run(0, &[9.0]),
     right: || a_run(30, &[9.0, 5.0, 4.0, 3.8]),
     wrong: || -> Ideas {

@@ -1,76 +1,66 @@
 //! What a learner hands in: a value, or a function that is tried on inputs drawn anew.
 
+use super::datum::{Datum, Take};
 use crate::history::History;
+use crate::table::Table;
 
 /// An answer, whatever it is.
-#[allow(clippy::type_complexity)] // each variant's type is what it means
 pub enum Given {
-    /// Yes or no.
-    Flag(bool),
-    /// One number.
-    Number(f64),
-    /// Some numbers.
-    Numbers(Vec<f64>),
-    /// A text.
-    Text(String),
-    /// Some texts.
-    Texts(Vec<String>),
+    /// A number, a text, a list.
+    Value(Datum),
     /// What a training left.
     History(Box<History>),
-    /// From numbers to one.
-    Measure(Box<dyn Fn(&[f64]) -> f64>),
-    /// From numbers and which of them count to one.
-    MaskedMeasure(Box<dyn Fn(&[f64], &[bool]) -> f64>),
-    /// From numbers to as many numbers.
-    Map(Box<dyn Fn(&[f64]) -> Vec<f64>>),
-    /// From numbers and a setting to as many numbers.
-    MapWith(Box<dyn Fn(&[f64], f64) -> Vec<f64>>),
-    /// From numbers, a setting and a count to as many numbers.
-    Sample(Box<dyn Fn(&[f64], f64, usize) -> Vec<f64>>),
-    /// From token ids to pairs of them.
-    Pairs(Box<dyn Fn(&[u32]) -> Vec<(u32, u32)>>),
-    /// From two lists of numbers to one number.
-    Compare(Box<dyn Fn(&[f64], &[f64]) -> f64>),
+    /// Rows and columns.
+    Table(Box<Table>),
+    /// A function to be tried.
+    Function(Function),
+}
+
+/// A function with its signature.
+pub struct Function {
+    /// As Rust writes it.
+    pub signature: &'static str,
+    /// The result; nothing where the arguments are others than the signature says.
+    #[allow(clippy::type_complexity)] // it is what it says
+    pub call: Box<dyn Fn(&[Datum]) -> Option<Datum>>,
 }
 
 impl Given {
     /// What kind of answer it is, in words.
     pub fn kind(&self) -> String {
         match self {
-            Self::Flag(_) => tr!("un sí o un no", "a yes or a no"),
-            Self::Number(_) => tr!("un número", "a number"),
-            Self::Numbers(_) => tr!("una lista de números", "a list of numbers"),
-            Self::Text(_) => tr!("un texto", "a text"),
-            Self::Texts(_) => tr!("una lista de textos", "a list of texts"),
+            Self::Value(datum) => datum.kind(),
             Self::History(_) => tr!("la historia de un entrenamiento", "the history of a training"),
-            Self::Measure(_) => tr!("una función de números a un número", "a function from numbers to a number"),
-            Self::MaskedMeasure(_) => tr!(
-                "una función de números y cuáles cuentan a un número",
-                "a function from numbers and which of them count to a number"
-            ),
-            Self::Map(_) => tr!("una función de números a números", "a function from numbers to numbers"),
-            Self::MapWith(_) => {
-                tr!("una función de números y un ajuste a números", "a function from numbers and a setting to numbers")
-            }
-            Self::Sample(_) => tr!(
-                "una función de números, un ajuste y una cantidad a números",
-                "a function from numbers, a setting and a count to numbers"
-            ),
-            Self::Pairs(_) => tr!("una función de ids a pares de ids", "a function from ids to pairs of ids"),
-            Self::Compare(_) => {
-                tr!(
-                    "una función de dos listas de números a un número",
-                    "a function from two lists of numbers to a number"
-                )
-            }
+            Self::Table(_) => tr!("una tabla", "a table"),
+            Self::Function(function) => tr!("una función `{}`", "a function `{}`", function.signature),
+        }
+    }
+
+    /// The number that was handed in, whole or not.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Value(Datum::Number(value)) => Some(*value),
+            Self::Value(Datum::Count(value)) => Some(*value as f64),
+            _ => None,
         }
     }
 }
 
-/// Anything that can be handed in: `&value` or `&function`. `Kind` only tells the cases apart.
+/// Anything that can be handed in: `&value` or `function`. `Kind` only tells the cases apart.
+#[diagnostic::on_unimplemented(
+    message = "esta respuesta no es de las que se revisan / this is no answer that can be checked",
+    label = "cambia los argumentos o el resultado / its arguments or result are others",
+    note = "deja la primera línea de la función como en el ejercicio / keep the function's first line as in the exercise",
+    note = "un valor se entrega con & / a value is handed in with &: check(\"02h\", &table)?"
+)]
 pub trait Answer<Kind> {
     /// The answer as the checks take it.
     fn give(self) -> Given;
+}
+
+/// The answer as the checks take it.
+pub fn given<Kind>(answer: impl Answer<Kind>) -> Given {
+    answer.give()
 }
 
 /// Marks answers that are values.
@@ -88,38 +78,56 @@ macro_rules! values {
 }
 
 values! {
-    bool => |value| Given::Flag(*value);
-    f64 => |value| Given::Number(*value);
-    f32 => |value| Given::Number(f64::from(*value));
-    usize => |value| Given::Number(*value as f64);
-    i32 => |value| Given::Number(f64::from(*value));
-    u32 => |value| Given::Number(f64::from(*value));
-    String => |value| Given::Text(value.clone());
-    &str => |value| Given::Text(value.to_string());
-    Vec<f64> => |value| Given::Numbers(value.clone());
-    Vec<f32> => |value| Given::Numbers(value.iter().map(|v| f64::from(*v)).collect());
-    Vec<usize> => |value| Given::Numbers(value.iter().map(|v| *v as f64).collect());
-    Vec<String> => |value| Given::Texts(value.clone());
-    Vec<&str> => |value| Given::Texts(value.iter().map(ToString::to_string).collect());
+    bool => |value| Given::Value(Datum::Flag(*value));
+    f64 => |value| Given::Value(Datum::Number(*value));
+    f32 => |value| Given::Value(Datum::Number(f64::from(*value)));
+    usize => |value| Given::Value(Datum::Count(*value));
+    i32 => |value| Given::Value(Datum::Number(f64::from(*value)));
+    u32 => |value| Given::Value(Datum::Number(f64::from(*value)));
+    String => |value| Given::Value(Datum::Text(value.clone()));
+    &str => |value| Given::Value(Datum::Text(value.to_string()));
+    Vec<f64> => |value| Given::Value(Datum::Numbers(value.clone()));
+    Vec<usize> => |value| Given::Value(Datum::Counts(value.clone()));
+    Vec<String> => |value| Given::Value(Datum::Texts(value.clone()));
     History => |value| Given::History(Box::new(value.clone()));
+    Table => |value| Given::Table(Box::new(value.clone()));
 }
 
 macro_rules! functions {
-    ($($given:ident: fn($($argument:ty),+) -> $result:ty;)+) => {
+    ($(fn($($name:ident: $argument:ty),+) -> $result:ty;)+) => {
         $(impl<F: Fn($($argument),+) -> $result + 'static> Answer<fn($($argument),+) -> $result> for F {
             fn give(self) -> Given {
-                Given::$given(Box::new(self))
+                let call = move |data: &[Datum]| {
+                    let mut data = data.iter();
+                    $(let $name = Take::take(data.next()?)?;)+
+                    data.next().is_none().then(|| Datum::from(self($($name),+)))
+                };
+                let signature = stringify!(fn($($argument),+) -> $result);
+                Given::Function(Function { signature, call: Box::new(call) })
             }
         })+
     };
 }
 
+// A line for each signature that exercises ask for.
 functions! {
-    Measure: fn(&[f64]) -> f64;
-    MaskedMeasure: fn(&[f64], &[bool]) -> f64;
-    Map: fn(&[f64]) -> Vec<f64>;
-    MapWith: fn(&[f64], f64) -> Vec<f64>;
-    Sample: fn(&[f64], f64, usize) -> Vec<f64>;
-    Pairs: fn(&[u32]) -> Vec<(u32, u32)>;
-    Compare: fn(&[f64], &[f64]) -> f64;
+    fn(a: &[f64]) -> f64;
+    fn(a: &[f64]) -> Vec<f64>;
+    fn(a: &[f64], b: &[bool]) -> f64;
+    fn(a: &[f64], b: f64) -> f64;
+    fn(a: &[f64], b: f64) -> Vec<f64>;
+    fn(a: &[f64], b: f64, c: usize) -> Vec<f64>;
+    fn(a: &[f64], b: &[f64]) -> f64;
+    fn(a: &[f64], b: &[String]) -> String;
+    fn(a: &[bool]) -> Vec<usize>;
+    fn(a: &[usize], b: f64) -> usize;
+    fn(a: &[usize]) -> Vec<Vec<u32>>;
+    fn(a: &[u32]) -> Vec<(u32, u32)>;
+    fn(a: &[u32], b: &[String]) -> String;
+    fn(a: &str) -> String;
+    fn(a: &[String]) -> f64;
+    fn(a: &[String]) -> String;
+    fn(a: &[String]) -> Vec<String>;
+    fn(a: &[String], b: &[String]) -> f64;
+    fn(a: &[String], b: &[String]) -> usize;
 }

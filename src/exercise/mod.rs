@@ -4,7 +4,24 @@
 //! helps in three steps, `solution("03b")` opens after a right answer or three tries, `progress()` shows how far one is.
 //! Each exercise is two files in `exercises/`: its text in both languages, and its solution, wrong ideas and trials.
 
+/// The exercise of a file whose modules `stub`, `solution` and `wrong` hold functions, tried on what its `draw` gives:
+/// `trials!("03b", perplexity, [only_the_mean, exp_of_sum])`.
+macro_rules! trials {
+    ($id:literal, $function:ident, [$($idea:ident),+ $(,)?]) => {
+        $crate::exercise::Exercise {
+            id: $id,
+            text: include_str!(concat!($id, ".md")),
+            code: include_str!(concat!($id, ".rs")),
+            judge: $crate::exercise::Judge::Trials(draw),
+            stub: || $crate::exercise::given(stub::$function),
+            right: || $crate::exercise::given(solution::$function),
+            wrong: || vec![$((stringify!($idea), $crate::exercise::given(wrong::$idea))),+],
+        }
+    };
+}
+
 mod answer;
+mod datum;
 mod judge;
 mod list;
 mod page;
@@ -17,8 +34,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::rng::Rng;
 use crate::show::{display, display_html, escape};
 
-pub use answer::{Answer, Given, Value};
-pub use judge::{by_trial, close, other_kind, some_numbers, uniform, Ideas, Input, Verdict};
+pub use answer::{given, Answer, Function, Given, Value};
+pub use datum::{Datum, Take};
+pub use judge::{by_trial, other_kind, some_numbers, uniform, Ideas, Input, Judge, Verdict};
 pub use list::ALL;
 pub use page::Page;
 pub use quiz::{quiz, Question};
@@ -35,8 +53,8 @@ pub struct Exercise {
     pub text: &'static str,
     /// The text of its Rust file.
     pub code: &'static str,
-    /// What is thought of an answer; chance draws the inputs.
-    pub judge: fn(&Given, &mut Rng) -> Verdict,
+    /// How an answer is judged.
+    pub judge: Judge,
     /// What the stub gives as it stands.
     pub stub: fn() -> Given,
     /// What the solution gives.
@@ -49,6 +67,14 @@ impl Exercise {
     /// Its text in the reader's language.
     pub fn page(&self) -> Page {
         Page::parse(self.text, if crate::lang::spanish() { "es" } else { "en" })
+    }
+
+    /// What is thought of an answer; chance draws the inputs.
+    pub fn judged(&self, given: &Given, rng: &mut Rng) -> Verdict {
+        match self.judge {
+            Judge::Trials(draw) => by_trial(given, &(self.right)(), &(self.wrong)(), rng, draw),
+            Judge::Own(judge) => judge(given, rng),
+        }
     }
 
     /// The code to begin from, as a learner types it.
@@ -90,8 +116,8 @@ pub fn check<Kind>(id: &str, answer: impl Answer<Kind>) -> Result<()> {
 
 fn judge(exercise: &Exercise, given: &Given) -> Result<()> {
     let seed = seed();
-    let verdict = (exercise.judge)(given, &mut Rng::new(seed));
-    if matches!(verdict, Verdict::Wrong(_)) && verdict == (exercise.judge)(&(exercise.stub)(), &mut Rng::new(seed)) {
+    let verdict = exercise.judged(given, &mut Rng::new(seed));
+    if matches!(verdict, Verdict::Wrong(_)) && verdict == exercise.judged(&(exercise.stub)(), &mut Rng::new(seed)) {
         // On the same inputs it does what the stub does: nobody has tried anything yet.
         let id = exercise.id;
         println!(

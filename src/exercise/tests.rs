@@ -12,7 +12,7 @@ fn home() -> PathBuf {
 }
 
 fn judged(exercise: &Exercise, given: &Given, seed: u64) -> Verdict {
-    (exercise.judge)(given, &mut Rng::new(seed))
+    exercise.judged(given, &mut Rng::new(seed))
 }
 
 #[test]
@@ -50,28 +50,25 @@ fn stubs_fail_solutions_pass_and_wrong_ideas_get_their_names() {
 #[test]
 fn an_answer_that_looks_at_nothing_fails_and_one_of_another_kind_is_told_so() {
     for exercise in ALL {
-        let constant = match (exercise.right)() {
-            Given::Measure(_) => Given::Measure(Box::new(|_| 2.0)),
-            Given::MaskedMeasure(_) => Given::MaskedMeasure(Box::new(|_, _| 2.0)),
-            Given::Map(_) => Given::Map(Box::new(|_| vec![0.5, 0.5])),
-            Given::MapWith(_) => Given::MapWith(Box::new(|_, _| vec![0.5, 0.5])),
-            Given::Sample(_) => Given::Sample(Box::new(|_, _, _| vec![0.5, 0.5])),
-            Given::Pairs(_) => Given::Pairs(Box::new(|_| vec![(5, 8), (8, 2)])),
-            Given::Compare(_) => Given::Compare(Box::new(|_, _| 2.0)),
-            _ => continue,
-        };
-        assert!(matches!(judged(exercise, &constant, 1), Verdict::Wrong(_)), "{}", exercise.id);
-        let other = judged(exercise, &Given::Text("?".into()), 1);
-        assert!(
-            matches!(other, Verdict::Wrong(ref text) if text.contains(&Given::Flag(true).kind()) || !text.is_empty())
-        );
+        let right = (exercise.right)();
+        let other = judged(exercise, &Given::Value(Datum::Flags(vec![true])), 1);
+        let Verdict::Wrong(told) = other else { panic!("{}: {other:?}", exercise.id) };
+        assert!(told.contains(&right.kind()), "{}: {told}", exercise.id);
+        let (Given::Function(function), Judge::Trials(draw)) = (right, &exercise.judge) else { continue };
+        // Whatever is right for one input is handed in for all of them.
+        for seed in 0..20 {
+            let always = (function.call)(&draw(&mut Rng::new(100 + seed))).unwrap();
+            let call = Box::new(move |_: &[Datum]| Some(always.clone()));
+            let constant = Given::Function(Function { signature: function.signature, call });
+            assert_ne!(judged(exercise, &constant, seed), Verdict::Right, "{}, seed {seed}", exercise.id);
+        }
     }
 }
 
 #[test]
 fn a_function_that_panics_is_an_answer_like_others() {
     let exercise = find("03b").unwrap();
-    let verdict = judged(exercise, &Given::Measure(Box::new(|x| x[99])), 1);
+    let verdict = judged(exercise, &given(|x: &[f64]| x[99]), 1);
     assert!(matches!(verdict, Verdict::Wrong(_)), "{verdict:?}");
 }
 
@@ -80,15 +77,18 @@ fn functions_and_values_can_be_handed_in_as_they_are_typed() {
     fn mean(x: &[f64]) -> f64 {
         x.iter().sum::<f64>() / x.len() as f64
     }
-    fn given<Kind>(answer: impl Answer<Kind>) -> Given {
-        answer.give()
-    }
-    assert!(matches!(given(mean), Given::Measure(_)));
+    let signature = |given: Given| match given {
+        Given::Function(function) => function.signature,
+        _ => "none",
+    };
+    assert_eq!(signature(given(mean)), "fn(&[f64]) -> f64");
     let borrowed = &mean;
-    assert!(matches!(given(borrowed), Given::Measure(_)));
-    assert!(matches!(given(&3usize), Given::Number(x) if x == 3.0));
-    assert!(matches!(given(&"b"), Given::Text(_)));
-    assert!(matches!(given(&vec![1.0, 2.0]), Given::Numbers(_)));
+    assert_eq!(signature(given(borrowed)), "fn(&[f64]) -> f64");
+    assert_eq!(signature(given(|a: &[f64], b: &[bool]| a[0] + f64::from(b[0]))), "fn(&[f64], &[bool]) -> f64");
+    assert_eq!(given(&3usize).number(), Some(3.0));
+    assert_eq!(given(&2.5).number(), Some(2.5));
+    assert!(matches!(given(&"b"), Given::Value(Datum::Text(_))));
+    assert!(matches!(given(&vec![1.0, 2.0]), Given::Value(Datum::Numbers(_))));
 }
 
 #[test]
