@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use candle_core::{Device, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::needs::Needs;
 use crate::nn::Pass;
 use crate::ops::IGNORE;
 use crate::rng::Rng;
@@ -53,8 +54,12 @@ impl Batch {
         Self::labelled(examples, &labels, &[], true)
     }
 
-    /// Texts of any lengths with their labels: one for each position, or as many for each text.
+    /// Texts of any lengths with their labels: one for each position, or as many for each text. Other numbers of them are
+    /// an error.
     pub fn labelled(texts: &[&[u32]], labels: &[Vec<u32>], seeds: &[u64], per_position: bool) -> Result<Self> {
+        if texts.len() != labels.len() {
+            return Err(not_paired(texts.len(), labels.len()));
+        }
         let seed = |i: usize| seeds.get(i).copied().unwrap_or(i as u64);
         let row = |(i, (ids, labels)): (usize, (&&[u32], &Vec<u32>))| Row {
             ids: ids.to_vec(),
@@ -71,6 +76,9 @@ impl Batch {
         if longest == 0 {
             return Err(Error::new(ErrorKind::BadData, tr!("El lote está vacío.", "The batch is empty."))
                 .next(tr!("Da al menos un texto con un token.", "Give at least one text with a token.")));
+        }
+        if let Some(row) = rows.iter().position(|row| per_position && row.labels.len() != row.ids.len()) {
+            return Err(not_paired(rows[row].ids.len(), rows[row].labels.len()));
         }
         let width = rows.iter().map(|row| row.labels.len()).max().unwrap_or(0);
         let pairs = rows.iter().any(|row| !row.token_types.is_empty());
@@ -148,10 +156,31 @@ impl Batch {
         }
     }
 
+    /// Fails where `needs` says that the model cannot read it, or that its labels are not what the model learns.
+    pub fn check(&self, needs: &Needs) -> Result<()> {
+        let longest = self.lengths.iter().copied().max().unwrap_or(0);
+        needs.check_text(&self.ids.flatten_all()?.to_vec1()?, if self.parts.is_empty() { longest } else { 0 })?;
+        let width = self.labels.len() / self.lengths.len().max(1);
+        needs.check_kind(self.per_position)?;
+        self.labels.chunks(width.max(1)).try_for_each(|labels| needs.check_labels(labels))
+    }
+
     /// How many predictions count in the loss: padding never does.
     pub fn counted(&self) -> usize {
         self.labels.iter().filter(|label| **label != IGNORE).count()
     }
+}
+
+/// An error about labels that do not belong to as many texts or tokens.
+fn not_paired(things: usize, labels: usize) -> Error {
+    Error::new(
+        ErrorKind::BadData,
+        tr!("El lote tiene {labels} etiquetas para {things}.", "The batch has {labels} labels for {things}."),
+    )
+    .next(tr!(
+        "Da una lista de etiquetas por texto, y en ella una por token si se predice en cada uno.",
+        "Give a list of labels for each text, with one for each token where each is predicted."
+    ))
 }
 
 /// The label of each position of a text: the token after it; none at the end.

@@ -11,6 +11,7 @@ use crate::dataset::{by_length, check_columns, Batch, Dataset, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::figure_of_places;
 use crate::models::{encoder_config, labels, ClassifierEncoder, CLASSIFIER};
+use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param};
 use crate::ops::{self, Wanted};
 use crate::tokenizer::{Tokenizer, Tokens};
@@ -197,6 +198,7 @@ impl Classifier {
 
     /// The logits (texts, labels) of a batch.
     pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
+        batch.check(&Needs { labels: Labels::Any, ..self.needs() })?;
         let pooled = self.model.pooled(&batch.pass(false)?)?.detach();
         Ok(self.model.out.forward(&pooled, (batch.lengths.len(), self.labels.len()))?.detach())
     }
@@ -223,6 +225,7 @@ impl Classifier {
     fn figure(&self, data: &Dataset, name: &str) -> Result<f64> {
         let (mut truth, mut guess) = (Vec::new(), Vec::new());
         let places = |chosen: &dyn Fn(usize) -> bool| (0..self.labels.len()).filter(|i| chosen(*i)).collect::<Vec<_>>();
+        data.check(&self.needs())?;
         for rows in data.in_order(32) {
             let batch = data.batch(&rows)?;
             let width = batch.labels.len() / rows.len();
@@ -314,7 +317,14 @@ impl Trainable for Classifier {
         nn::Module::params(&self.model)
     }
 
+    fn needs(&self) -> Needs {
+        let (encoder, count) = (&self.model.encoder, self.labels.len());
+        let labels = if self.several { Labels::Several(count) } else { Labels::Class(count) };
+        Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), labels }
+    }
+
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
+        batch.check(&self.needs())?;
         let pooled = self.model.pooled(&batch.pass(training)?)?; // (texts, hidden)
         let pooled = if training { pooled } else { pooled.detach() };
         let out = &self.model.out;

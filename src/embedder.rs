@@ -7,6 +7,7 @@ use crate::checkpoint::{read_json, ModelFolder};
 use crate::dataset::{by_length, Batch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{encoder_config, Encoder};
+use crate::needs::{Labels, Needs};
 use crate::nn::{Module, Param, Pass};
 use crate::tokenizer::{Tokenizer, Tokens};
 
@@ -75,6 +76,8 @@ impl Embedder {
 
     /// The vectors (texts, hidden) of a batch.
     pub fn vectors(&self, batch: &Batch) -> Result<Tensor> {
+        let vocab_size = self.encoder.vocab_size();
+        batch.check(&Needs { vocab_size, max_tokens: self.encoder.max_tokens(), labels: Labels::Any })?;
         let pass = batch.pass(false)?;
         let states = self.encoder.hidden(&pass)?.detach(); // (texts, time, hidden)
         let pooled = match self.first_only {

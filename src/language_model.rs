@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation, Writing};
 use crate::hub::{load_weights, model_files};
 use crate::models::{decoder, Decoder, KvCache};
+use crate::needs::{Labels, Needs};
 use crate::nn::{self, Param, Pass, Weights};
 use crate::ops::{self, Wanted};
 use crate::rng::Rng;
@@ -302,7 +303,13 @@ impl Trainable for LanguageModel {
         self.decoder.params()
     }
 
+    fn needs(&self) -> Needs {
+        let vocab_size = self.decoder.head().var().dims()[0];
+        Needs { vocab_size, max_tokens: self.decoder.max_tokens(), labels: Labels::Tokens }
+    }
+
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
+        batch.check(&self.needs())?;
         let hidden = self.decoder.hidden(&batch.pass(training)?, None)?.flatten(0, 1)?; // (batch * time, d)
         let hidden = if training { hidden } else { hidden.detach() };
         let head = self.decoder.head();

@@ -37,6 +37,8 @@ pub mod nn;
 
 pub mod models;
 
+pub mod needs;
+
 pub mod batch;
 
 pub mod dataset;

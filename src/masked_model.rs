@@ -11,6 +11,7 @@ use crate::dataset::{Batch, Dataset, Masking, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::likeliest;
 use crate::models::{encoder_config, MaskedEncoder};
+use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param, Pass, Weights};
 use crate::ops::{self, Wanted, IGNORE};
 use crate::rng::Rng;
@@ -126,6 +127,7 @@ impl MaskedModel {
 
     /// The logits (texts, time, vocabulary) of a batch; at padding they mean nothing.
     pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
+        batch.check(&Needs { labels: Labels::Any, ..self.needs() })?;
         self.logits_of_states(&self.model.encoder.hidden(&batch.pass(false)?)?)
     }
 
@@ -210,7 +212,13 @@ impl Trainable for MaskedModel {
         nn::Module::params(&self.model)
     }
 
+    fn needs(&self) -> Needs {
+        let encoder = &self.model.encoder;
+        Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), labels: Labels::Tokens }
+    }
+
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
+        batch.check(&self.needs())?;
         let states = self.model.encoder.hidden(&batch.pass(training)?)?.flatten(0, 1)?; // (texts * time, hidden)
         let mut places: Vec<u32> =
             (0..batch.labels.len() as u32).filter(|i| batch.labels[*i as usize] != IGNORE).collect();

@@ -12,6 +12,7 @@ use crate::dataset::{Batch, Dataset, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{last_logits, sample, GenerateConfig, Generation, Writing};
 use crate::models::{encoder_decoder, CrossCache, EncoderDecoder, Source};
+use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param, Pass};
 use crate::ops::{self, mix, Wanted, IGNORE};
 use crate::rng::Rng;
@@ -207,6 +208,7 @@ impl Seq2Seq {
 
     /// The logits (texts, longest target, vocabulary) of a batch, each position having seen the target before it.
     pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
+        batch.check(&self.needs())?;
         let (targets, _) = self.written(batch, false)?;
         let states = self.model.decode(&targets, &self.encode(&batch.pass(false)?)?, None)?.detach();
         Ok(ops::linear(&states, &self.model.head().value().detach(), false)?)
@@ -302,7 +304,12 @@ impl Trainable for Seq2Seq {
         self.model.params()
     }
 
+    fn needs(&self) -> Needs {
+        Needs { vocab_size: self.model.head().var().dims()[0], max_tokens: 0, labels: Labels::Text }
+    }
+
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
+        batch.check(&self.needs())?;
         let (targets, labels) = self.written(batch, training)?;
         let source = self.model.encode(&batch.pass(training)?)?;
         let states = self.model.decode(&targets, &source, None)?.flatten(0, 1)?; // (texts * time, hidden)

@@ -13,7 +13,7 @@ const ROWS: &[&[&str]] = &[
     &["ops"],
     &["nn"],
     &["models"],
-    &["batch", "dataset", "optim", "schedule", "history", "checkpoint", "adapter", "train"],
+    &["needs", "batch", "dataset", "optim", "schedule", "history", "checkpoint", "adapter", "train"],
     &["generate", "beam", "language_model", "masked_model", "classifier", "embedder", "seq2seq"],
     &["exercise", "pretrain", "bench"],
     &["lib", "main"],

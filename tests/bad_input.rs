@@ -2,11 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
+mod reference;
+
 use std::path::{Path, PathBuf};
 
-use aula::dataset::Dataset;
+use aula::classifier::Classifier;
+use aula::dataset::{Batch, Dataset};
+use aula::embedder::Embedder;
+use aula::error::ErrorKind;
 use aula::language_model::{LanguageModel, LoraConfig};
-use aula::train::{fine_tune, TrainConfig};
+use aula::masked_model::MaskedModel;
+use aula::ops::IGNORE;
+use aula::optim::{AdamW, AdamWConfig};
+use aula::seq2seq::Seq2Seq;
+use aula::train::{fine_tune, train_step, train_step_in_parts, TrainConfig, Trainable};
+use reference::{floats, path};
 
 fn fixture() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/llama")
@@ -130,6 +140,103 @@ fn a_loss_that_is_no_number_stops_with_advice() {
     }
     let error = fine_tune(&mut model, &data, &data, &TrainConfig::default()).unwrap_err().to_string();
     assert!(error.contains("learning_rate") && error.contains("→"), "{error}");
+}
+
+/// `result` is an error in plain words that says each of `parts` and what to do next.
+fn told<T>(result: aula::error::Result<T>, parts: &[&str]) {
+    let Err(error) = result else { panic!("no error, but one with {parts:?} was due") };
+    assert_eq!(error.kind(), ErrorKind::BadData, "{error}");
+    for part in parts.iter().chain(&["✗ ", "→"]) {
+        assert!(error.to_string().contains(part), "{part} is not in: {error}");
+    }
+}
+
+/// A training step, a loss and a training of a `model` on something that does not fit are told; nothing moves.
+fn told_everywhere(model: &mut dyn Trainable, batch: &Batch, parts: &[&str]) {
+    let before: Vec<Vec<f64>> = model.params().iter().map(|param| floats(param.var())).collect();
+    let mut optimizer = AdamW::new(AdamWConfig::default());
+    told(train_step(model, batch, &mut optimizer, 0.1), parts);
+    told(train_step_in_parts(model, &batch.shards(2).unwrap(), &mut optimizer, 0.1), parts);
+    let after: Vec<Vec<f64>> = model.params().iter().map(|param| floats(param.var())).collect();
+    assert!(before == after && optimizer.steps() == 0);
+}
+
+fn classifier(name: &str) -> Classifier {
+    Classifier::load(&path(&format!("bert/{name}"))).unwrap()
+}
+
+#[test]
+fn labels_past_a_classifiers_own_are_told() {
+    let texts: [&[u32]; 2] = [&[4, 5, 6], &[7, 8]];
+    let batch = |labels: [&[u32]; 2]| Batch::labelled(&texts, &labels.map(<[u32]>::to_vec), &[], false).unwrap();
+    let mut one = classifier("classify");
+    assert_eq!(one.labels().len(), 3);
+    let wrong = batch([&[1], &[3]]);
+    told_everywhere(&mut one, &wrong, &["3", "0", "2"]);
+    told(one.loss(&wrong, true), &["3"]);
+    told_everywhere(&mut one, &batch([&[1, 0], &[0, 1]]), &["2", "1"]);
+    let mut several = classifier("several");
+    let width = several.labels().len();
+    let (fine, wrong) = (vec![1u32; width], vec![2u32; width]);
+    told_everywhere(&mut several, &batch([&fine, &wrong]), &["2", "0", "1"]);
+    told_everywhere(&mut several, &batch([&fine[1..], &fine[1..]]), &[&width.to_string()]);
+    told(Batch::labelled(&texts, &[vec![1]], &[], false), &["1", "2"]);
+    told(Batch::labelled(&texts, &[vec![1], vec![1, 2]], &[], true), &["1", "3"]);
+}
+
+#[test]
+fn tokens_past_the_vocabulary_and_texts_past_the_table_of_positions_are_told() {
+    let batch = Batch::new(&[&[4, 5, 6], &[7, 96]]).unwrap();
+    for name in ["llama", "gpt2"] {
+        let mut model = LanguageModel::load(&path(name)).unwrap();
+        told_everywhere(&mut model, &batch, &["96", "95"]);
+        told(model.loss(&batch, false), &["96"]);
+        let long = vec![5u32; 65];
+        told_everywhere(&mut model, &Batch::new(&[&long]).unwrap(), &["65", "64"]);
+    }
+    let mut masked = MaskedModel::load(&path("bert/masked")).unwrap();
+    told_everywhere(&mut masked, &batch, &["96", "95"]);
+    told(masked.logits(&batch), &["96"]);
+    told(classifier("classify").logits(&batch), &["96"]);
+    told(Embedder::load(&path("bert/masked")).unwrap().vectors(&batch), &["96"]);
+    let mut writer = Seq2Seq::load(&path("t5/relu")).unwrap();
+    let texts: [&[u32]; 1] = [&[4, 5]];
+    for (ids, label) in [(texts, 96), ([&[4, 96]], 5)] {
+        told_everywhere(&mut writer, &Batch::labelled(&ids, &[vec![label, 1]], &[], false).unwrap(), &["96", "95"]);
+    }
+}
+
+#[test]
+fn a_batch_without_texts_or_without_labels_that_count_is_told() {
+    told(Batch::new(&[]), &["→"]);
+    told(Batch::new(&[&[]]), &["→"]);
+    let mut model = load(&fixture()).unwrap();
+    // Each text's last token has nothing after it; of one token nothing is left.
+    told_everywhere(&mut model, &Batch::new(&[&[5], &[6]]).unwrap(), &[]);
+    let texts: [&[u32]; 1] = [&[4, 5, 6]];
+    let hidden = Batch::labelled(&texts, &[vec![IGNORE; 3]], &[], true).unwrap();
+    told_everywhere(&mut model, &hidden, &[]);
+    told_everywhere(&mut MaskedModel::load(&path("bert/masked")).unwrap(), &hidden, &[]);
+}
+
+#[test]
+fn data_of_another_model_are_told_before_anything_is_computed() {
+    let (mut language, data) = model_and_data();
+    let config = TrainConfig::default();
+    let mut of_labels = classifier("classify");
+    let texts: Vec<String> = (0..4).map(|i| format!("el gato {i}")).collect();
+    let labels: Vec<String> = texts.iter().map(|_| of_labels.labels()[0].clone()).collect();
+    let labelled = of_labels.dataset(&texts, &labels, 20).unwrap();
+    told(fine_tune(&mut of_labels, &data, &data, &config), &["dataset"]);
+    told(of_labels.accuracy(&data), &["dataset"]);
+    told(fine_tune(&mut language, &labelled, &labelled, &config), &["dataset"]);
+    // The data to measure on are looked at before the first step, too.
+    told(fine_tune(&mut language, &data, &labelled, &config), &["dataset"]);
+    told(language.evaluate(&labelled), &["dataset"]);
+    let lector = LanguageModel::load("cuentos").unwrap();
+    let other = lector.dataset(&texts, 20).unwrap();
+    let error = fine_tune(&mut language, &other, &other, &config).unwrap_err();
+    assert!(error.to_string().contains("95") && error.to_string().contains("→"), "{error}");
 }
 
 #[test]

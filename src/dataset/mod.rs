@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 
 pub use crate::batch::{by_length, Batch, Masking, Row};
 use crate::error::{Error, ErrorKind, Result};
+use crate::needs::Needs;
 use crate::ops::mix;
 use crate::plot::{histogram, Chart};
 use crate::rng::Rng;
@@ -168,6 +169,18 @@ impl Dataset {
     /// True when there is no text.
     pub fn is_empty(&self) -> bool {
         self.examples.is_empty()
+    }
+
+    /// Fails where `needs` says that a model cannot read these texts, or does not learn what is to be predicted of them.
+    pub fn check(&self, needs: &Needs) -> Result<()> {
+        needs.check_kind(!matches!(self.targets, Targets::Labels(_)))?;
+        for Example { ids, parts, .. } in &self.examples {
+            needs.check_text(ids, parts.iter().copied().max().unwrap_or(ids.len()))?;
+        }
+        match &self.targets {
+            Targets::Labels(labels) => labels.iter().try_for_each(|labels| needs.check_labels(labels)),
+            _ => Ok(()), // they are tokens of the texts
+        }
     }
 
     /// How many texts were cut to `max_tokens`.

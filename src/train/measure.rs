@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use super::Trainable;
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::needs::nothing_to_predict;
 use crate::show::Progress;
 use crate::sys::{on_each_core, stopped, threads};
 
@@ -57,6 +58,7 @@ impl std::fmt::Display for Score {
 
 /// Measures `model` on `data` without changing it. Stopped by the reader, it tells what it has.
 pub fn evaluate(model: &dyn Trainable, data: &Dataset) -> Result<Score> {
+    data.check(&model.needs())?;
     let mut progress = Progress::start(&tr!("Midiendo", "Measuring"), data.len());
     let score = measure(model, data, &stopped, &mut |texts| progress.update(texts, &tr!("textos", "texts")))?;
     progress.end(&tr!("textos", "texts"));
@@ -101,6 +103,9 @@ pub(super) fn measure(
         let (part_sum, part_tokens) = done?;
         sum += part_sum;
         tokens += part_tokens;
+    }
+    if tokens == 0 && !batches.is_empty() {
+        return Err(nothing_to_predict());
     }
     let texts = texts.load(Ordering::Relaxed);
     Ok(Score { loss: sum / tokens.max(1) as f64, tokens, texts, of: data.len() })

@@ -18,6 +18,7 @@ pub use step::{train_step, train_step_in_parts};
 
 use crate::dataset::Batch;
 use crate::error::Result;
+use crate::needs::Needs;
 use crate::nn::Param;
 
 /// What can be trained.
@@ -27,6 +28,11 @@ pub trait Trainable: Sync + Any {
 
     /// Mean loss of a batch over the positions that count; `training` asks for gradients.
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor>;
+
+    /// What it can read and learn: other data are an error before anything is computed.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
 
     /// True when it learns labels of texts and not tokens: then nobody wants to see a perplexity.
     fn learns_labels(&self) -> bool {

@@ -29,6 +29,9 @@ const SHORT_STEPS: usize = 12;
 /// With `patience` the model ends with the weights of its best epoch.
 pub fn fine_tune(model: &mut dyn Trainable, train: &Dataset, valid: &Dataset, config: &TrainConfig) -> Result<History> {
     config.check()?;
+    let needs = model.needs();
+    train.check(&needs)?;
+    valid.check(&needs)?;
     let mut run = Run::start(model, train, valid, config)?;
     let (mut batches, mut of_epoch) = (Vec::new(), 0);
     while run.made() < run.plan.total {

@@ -6,6 +6,7 @@ use candle_core::Tensor;
 use super::Trainable;
 use crate::dataset::Batch;
 use crate::error::{Error, ErrorKind, Result};
+use crate::needs::nothing_to_predict;
 use crate::nn::Param;
 use crate::ops::sum_gradients;
 use crate::optim::AdamW;
@@ -21,7 +22,7 @@ pub fn train_step(
     optimizer: &mut AdamW,
     learning_rate: f64,
 ) -> Result<(f64, f64)> {
-    let (loss, gradients) = backward(model, batch, batch.counted().max(1) as f64)?;
+    let (loss, gradients) = backward(model, batch, counted(&[batch])? as f64)?;
     check_loss(loss, optimizer, learning_rate)?;
     let norm = optimizer.step(&model.params(), &gradients, learning_rate)?;
     Ok((loss, norm))
@@ -40,13 +41,13 @@ pub fn train_step_in_parts(
     if let [batch] = parts {
         return train_step(model, batch, optimizer, learning_rate);
     }
-    let counted: usize = parts.iter().map(Batch::counted).sum();
+    let counted = counted(&parts.iter().collect::<Vec<_>>())? as f64;
     let params = model.params();
     let params: Vec<&Param> = params.into_iter().filter(|param| param.trainable).collect();
     let mut sums: Vec<Option<Tensor>> = params.iter().map(|_| None).collect();
     let mut loss = 0f64;
     for batch in parts {
-        let (part, gradients) = backward(model, batch, counted.max(1) as f64)?;
+        let (part, gradients) = backward(model, batch, counted)?;
         loss += part;
         check_loss(loss, optimizer, learning_rate)?;
         for (param, sum) in params.iter().zip(&mut sums) {
@@ -78,6 +79,14 @@ fn backward(model: &dyn Trainable, batch: &Batch, counted: f64) -> Result<(f64, 
         gradients.push(gradient);
     }
     Ok((loss, gradients))
+}
+
+/// How many predictions count; none is an error.
+fn counted(parts: &[&Batch]) -> Result<usize> {
+    match parts.iter().map(|part| part.counted()).sum() {
+        0 => Err(nothing_to_predict()),
+        counted => Ok(counted),
+    }
 }
 
 fn check_loss(loss: f64, optimizer: &AdamW, learning_rate: f64) -> Result<()> {
