@@ -211,8 +211,6 @@ pub struct Scoreboard {
 /// # Errors
 /// When the reports are of other rows, or there is no figure of that name.
 pub fn scoreboard(reports: &[ClassificationReport], metrics: &[&str]) -> Result<Scoreboard> {
-    let mut headers = headers(&["modelo"], &["model"]);
-    headers.extend(metrics.iter().map(ToString::to_string));
     let mut rows = Vec::new();
     for (i, report) in reports.iter().enumerate() {
         check_same_rows(&reports[0], report)?;
@@ -223,11 +221,18 @@ pub fn scoreboard(reports: &[ClassificationReport], metrics: &[&str]) -> Result<
         rows.push(row);
     }
     let count = reports.first().map_or(0, |report| report.rows);
-    let caption = tr!("{count} filas; intervalos del 95 % (bootstrap)", "{count} rows; 95 % intervals (bootstrap)");
-    Ok(Scoreboard { headers, rows, caption })
+    Ok(Scoreboard::new(metrics, rows, count))
 }
 
 impl Scoreboard {
+    /// A row for each model, over `count` rows of data.
+    pub(super) fn new(metrics: &[&str], rows: Vec<Vec<String>>, count: usize) -> Self {
+        let mut headers = headers(&["modelo"], &["model"]);
+        headers.extend(metrics.iter().map(ToString::to_string));
+        let caption = tr!("{count} filas; intervalos del 95 % (bootstrap)", "{count} rows; 95 % intervals (bootstrap)");
+        Self { headers, rows, caption }
+    }
+
     /// As a page shows it, and in plain text.
     pub fn html(&self) -> Html {
         Html::table(&self.headers, &self.rows, &self.caption)
