@@ -2,15 +2,28 @@
 //!
 //! What is in the cache is used as it is, with no network: a class downloads a model once.
 
+mod asked;
+mod audit;
+mod connect;
 mod download;
+#[cfg(test)]
+#[path = "../../tests/fake_hub/mod.rs"]
+mod fake_hub;
+mod net;
 mod places;
+mod refusal;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_transfer;
 mod torch;
+mod transfer;
 mod weights;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::similar::{listed, similar};
+use asked::Asked;
+pub use audit::{network_audit, NetworkAudit};
 use places::Places;
 use std::path::{Path, PathBuf};
 pub use weights::load_weights;
@@ -21,8 +34,9 @@ const LISTED: usize = 8;
 /// The folder that holds the model's `config.json`, weights, and `tokenizer.json` or what there was before it.
 ///
 /// `name` is, in this order, the path of a folder, a model of [`shipped_models`], or a name `org/name` of the Hub,
-/// which is downloaded once into the cache that other tools use too. `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`,
-/// `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean everywhere.
+/// which is downloaded once into the cache that other tools use too; `org/name@revision` is a branch, a tag or a commit of
+/// it. `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`,
+/// `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean everywhere; they may also stand in a file `.env`, which git ignores.
 ///
 /// # Errors
 /// When there is no such model, its folder is not complete, or the Hub refuses it or cannot be reached.
@@ -49,38 +63,31 @@ fn find(name: &str, places: &Places) -> Result<PathBuf> {
         return Ok(folder);
     }
     match hub_name(name, &places.endpoint) {
-        Some(name) => on_the_hub(&name, places),
+        Some((name, revision)) => on_the_hub(&Asked::model(&name, &revision), places),
         None => Err(unknown(name, places)),
     }
 }
 
-fn on_the_hub(name: &str, places: &Places) -> Result<PathBuf> {
-    if let Some(folder) = places.cached_folder(name).filter(|folder| weights::check(folder).is_ok()) {
+fn on_the_hub(asked: &Asked, places: &Places) -> Result<PathBuf> {
+    let cached = places.cached_folder(&asked.repo());
+    if let Some(folder) = cached.filter(|folder| weights::check(folder).is_ok()) {
         return Ok(folder);
     }
-    if places.offline {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            tr!(
-                "«{name}» no está en la caché, y HF_HUB_OFFLINE pide no usar la red.",
-                "\"{name}\" is not in the cache, and HF_HUB_OFFLINE asks for no network."
-            ),
-        )
-        .next(alternatives(places)));
-    }
-    download::reachable(places)?;
-    let folder = download::download(name, places)?;
+    let folder = download::download(asked, places)?;
     weights::check(&folder)?;
     Ok(folder)
 }
 
-/// `org/name`, also where the reader pasted the address of the model's page.
-fn hub_name(name: &str, endpoint: &str) -> Option<String> {
-    let pasted = ["https://huggingface.co/", "https://hf.co/", &format!("{}/", endpoint.trim_end_matches('/'))]
+/// `org/name` and the revision, also where the reader pasted the address of the model's page.
+fn hub_name(name: &str, endpoint: &str) -> Option<(String, String)> {
+    let pasted = ["https://huggingface.co/", "https://hf.co/", &format!("{endpoint}/")]
         .iter()
         .find_map(|address| name.strip_prefix(*address));
-    let path = pasted.unwrap_or(name);
-    let path = if pasted.is_some() { path.split("/tree/").next().unwrap_or_default() } else { path };
+    let (path, revision) = match (pasted, pasted.unwrap_or(name).split_once('@')) {
+        (Some(page), None) => page.trim_end_matches('/').split_once("/tree/").unwrap_or((page, "main")),
+        (None, None) => (name, "main"),
+        (_, Some((path, revision))) => (path, revision),
+    };
     let (org, model) = path.trim_end_matches('/').split_once('/')?;
     let good = |part: &str| {
         let known = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -88,7 +95,8 @@ fn hub_name(name: &str, endpoint: &str) -> Option<String> {
             && part.chars().all(known)
             && !part.contains("..")
     };
-    (good(org) && good(model)).then(|| format!("{org}/{model}"))
+    let revision = revision.trim_end_matches('/');
+    (good(org) && good(model) && revision.split('/').all(good)).then(|| (format!("{org}/{model}"), revision.into()))
 }
 
 fn unknown(name: &str, places: &Places) -> Error {

@@ -1,8 +1,40 @@
 //! Where models are: the course's folder, the cache, the Hub, as the environment says.
 
 use super::weights;
+use hf_hub::{Cache, Repo};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Short enough that a blocked network is noticed within three seconds; `HF_HUB_ETAG_TIMEOUT` (seconds) changes it.
+const ANSWER: Duration = Duration::from_millis(2_500);
+/// How long a download may stand still.
+const STALL: Duration = Duration::from_secs(30);
+/// Milliseconds before a broken download goes on.
+const PAUSES: [u64; 5] = [200, 500, 1_000, 2_000, 4_000];
+
+/// The reader's key to the Hub. Printing it, also by accident, prints no letter of it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Secret(String);
+
+impl Secret {
+    /// The key itself, for the header that carries it to the Hub.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(token: &str) -> Self {
+        Self(token.trim().to_string())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
 
 /// Everything that the environment decides, read once, so that tests can decide it instead.
 #[derive(Clone, Debug)]
@@ -11,20 +43,59 @@ pub(super) struct Places {
     pub(super) home: Option<PathBuf>,
     /// The cache that huggingface_hub and other tools share.
     pub(super) cache: PathBuf,
-    /// The Hub's address.
+    /// The Hub's address, with no slash at its end.
     pub(super) endpoint: String,
     /// The secret that opens private and gated models.
-    pub(super) token: Option<String>,
+    pub(super) token: Option<Secret>,
     /// True to use no network at all.
     pub(super) offline: bool,
-    /// How long a connection may take.
-    pub(super) connect: Duration,
-    /// How long the first answer may take.
+    /// How long finding the Hub, connecting and its first answer may take together.
     pub(super) answer: Duration,
+    /// How long a download may stand still.
+    pub(super) stall: Duration,
+    /// The pauses before a broken download goes on, one after the other.
+    pub(super) pauses: Vec<Duration>,
+}
+
+/// The settings that stand in the environment or, where it has none, in the file `.env`.
+struct Settings {
+    file: Vec<(String, String)>,
+}
+
+impl Settings {
+    fn get(&self, name: &str) -> Option<String> {
+        let in_file = || self.file.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        variable(name).or_else(|| in_file().filter(|value| !value.is_empty()))
+    }
+
+    fn either(&self, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| self.get(name))
+    }
 }
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_string()).filter(|value| !value.is_empty())
+}
+
+/// The lines `NAME=value` of a file `.env`: with or without `export` and quotes; `#` begins a comment.
+fn env_file(text: &str) -> Vec<(String, String)> {
+    let line = |line: &str| {
+        let line = line.trim();
+        let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+        let value = value.trim();
+        let quoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.split(*quote).next());
+        let bare = value.split(" #").next().unwrap_or_default().trim();
+        (!name.starts_with('#')).then(|| (name.trim().to_string(), quoted.unwrap_or(bare).to_string()))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// The nearest `.env` from the current folder up to the course's own; outside the course, the current folder's.
+fn find_env_file(home: Option<&Path>) -> Option<String> {
+    let here = std::env::current_dir().ok()?;
+    let home = home.filter(|home| here.starts_with(home)).unwrap_or(&here);
+    let folders = here.ancestors().take_while(|folder| folder.starts_with(home));
+    folders.into_iter().find_map(|folder| std::fs::read_to_string(folder.join(".env")).ok())
 }
 
 /// Models that set-up installs as Python packages: the names that they go by here, and where they lie among the packages.
@@ -34,27 +105,31 @@ const PACKAGED: &[(&[&str], &str)] =
 impl Places {
     /// As the environment says.
     pub(super) fn from_env() -> Self {
-        let user = variable("HOME").or_else(|| variable("USERPROFILE")).unwrap_or_else(|| ".".into());
-        let hugging_face = variable("HF_HOME").map(PathBuf::from).unwrap_or_else(|| {
-            let cache =
-                variable("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or_else(|| Path::new(&user).join(".cache"));
-            cache.join("huggingface")
-        });
-        let cache = variable("HF_HUB_CACHE").or_else(|| variable("HUGGINGFACE_HUB_CACHE"));
-        let cache = cache.map(PathBuf::from).unwrap_or_else(|| hugging_face.join("hub"));
-        let token_file = variable("HF_TOKEN_PATH").map(PathBuf::from).unwrap_or_else(|| hugging_face.join("token"));
-        let from_file = || std::fs::read_to_string(token_file).ok().map(|token| token.trim().to_string());
-        let token = variable("HF_TOKEN").or_else(|| variable("HUGGING_FACE_HUB_TOKEN")).or_else(from_file);
+        let home = home();
+        let file = find_env_file(home.as_deref()).map(|text| env_file(&text)).unwrap_or_default();
+        let settings = Settings { file };
+        let path = |names: &[&str]| settings.either(names).map(PathBuf::from);
+        let user = path(&["HOME", "USERPROFILE"]).unwrap_or_else(|| ".".into());
+        let caches = || path(&["XDG_CACHE_HOME"]).unwrap_or_else(|| user.join(".cache"));
+        let hugging_face = path(&["HF_HOME"]).unwrap_or_else(|| caches().join("huggingface"));
+        let cache = path(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]).unwrap_or_else(|| hugging_face.join("hub"));
+        let cache = std::path::absolute(&cache).unwrap_or(cache);
         let yes = |value: String| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str());
+        let token = settings.either(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]).or_else(|| {
+            // hf-hub knows where the file of `hf auth login` lies: beside the cache.
+            let beside = || Cache::new(hugging_face.join("hub")).token_path();
+            std::fs::read_to_string(path(&["HF_TOKEN_PATH"]).unwrap_or_else(beside)).ok()
+        });
+        let seconds = settings.get("HF_HUB_ETAG_TIMEOUT").and_then(|seconds| seconds.parse().ok());
         Self {
-            home: home(),
-            // hf-hub links files of the cache to each other by absolute paths.
-            cache: std::path::absolute(&cache).unwrap_or(cache),
-            endpoint: variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into()),
-            token: token.filter(|token| !token.is_empty()),
-            offline: variable("HF_HUB_OFFLINE").is_some_and(yes),
-            connect: Duration::from_secs(3),
-            answer: Duration::from_secs(15),
+            home,
+            cache,
+            endpoint: endpoint(settings.get("HF_ENDPOINT")),
+            token: token.map(|token| Secret::from(token.as_str())).filter(|token| !token.reveal().is_empty()),
+            offline: settings.either(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]).is_some_and(yes),
+            answer: seconds.map_or(ANSWER, |seconds: f64| Duration::from_secs_f64(seconds.clamp(0.1, 600.0))),
+            stall: STALL,
+            pauses: PAUSES.map(Duration::from_millis).to_vec(),
         }
     }
 
@@ -83,19 +158,51 @@ impl Places {
         shipped.chain(packaged).collect()
     }
 
-    /// The folder of the cache that holds the Hub's `name`, complete or not.
-    pub(super) fn cached_folder(&self, name: &str) -> Option<PathBuf> {
-        let repo = self.cache.join(format!("models--{}", name.replace('/', "--")));
-        let commit = std::fs::read_to_string(repo.join("refs/main")).ok()?;
-        Some(repo.join("snapshots").join(commit.trim())).filter(|folder| folder.is_dir())
+    /// The cache as hf-hub lays it out.
+    pub(super) fn in_cache(&self, repo: &Repo) -> hf_hub::CacheRepo {
+        Cache::new(self.cache.clone()).repo(repo.clone())
+    }
+
+    /// The folder of the cache that holds this revision of `repo`, complete or not.
+    pub(super) fn cached_folder(&self, repo: &Repo) -> Option<PathBuf> {
+        let reference = self.cache.join(repo.folder_name()).join("refs").join(repo.revision());
+        // A revision may be the name of a branch or a commit itself.
+        let commit = std::fs::read_to_string(reference).unwrap_or_else(|_| repo.revision().to_string());
+        Some(self.in_cache(repo).pointer_path(commit.trim())).filter(|folder| folder.is_dir())
+    }
+
+    /// `text` without the reader's key, should somebody have put it there.
+    pub(super) fn scrubbed(&self, text: &str) -> String {
+        match self.token.as_ref().map(Secret::reveal) {
+            Some(token) if !token.is_empty() => text.replace(token, "…"),
+            _ => text.to_string(),
+        }
+    }
+
+    /// The Hub's address as messages show it: without the name and password that some addresses carry.
+    pub(super) fn shown_endpoint(&self) -> String {
+        match self.endpoint.split_once("://") {
+            Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default()),
+            None => self.endpoint.clone(),
+        }
     }
 
     /// The names of the Hub's models that are whole in the cache.
     pub(super) fn cached(&self) -> Vec<String> {
         let names = folders_in(&self.cache).into_iter();
         let names = names.filter_map(|(name, _)| name.strip_prefix("models--").map(|name| name.replacen("--", "/", 1)));
-        names.filter(|name| self.cached_folder(name).is_some_and(|folder| weights::check(&folder).is_ok())).collect()
+        let whole = |name: &String| {
+            let folder = self.cached_folder(&Repo::model(name.clone()));
+            folder.is_some_and(|folder| weights::check(&folder).is_ok())
+        };
+        names.filter(whole).collect()
     }
+}
+
+fn endpoint(asked: Option<String>) -> String {
+    let asked = asked.unwrap_or_else(|| "https://huggingface.co".into());
+    let asked = if asked.contains("://") { asked } else { format!("https://{asked}") };
+    asked.trim_end_matches('/').to_string()
 }
 
 /// `AULA_HOME`, or the nearest folder above the current one that has `data/models`.

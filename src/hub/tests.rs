@@ -45,8 +45,9 @@ fn places(home: &TempDir, endpoint: &str) -> Places {
         endpoint: endpoint.into(),
         token: None,
         offline: false,
-        connect: Duration::from_secs(3),
         answer: Duration::from_secs(3),
+        stall: Duration::from_secs(3),
+        pauses: vec![Duration::from_millis(10); 2],
     }
 }
 
@@ -100,7 +101,7 @@ fn answer(mut stream: TcpStream, files: &HashMap<String, Vec<u8>>) {
             }
         };
     }
-    let Some(bytes) = files.get(&path.trim_start_matches('/').replace("/resolve/main/", "/")) else {
+    let Some(bytes) = files.get(&path.trim_start_matches('/').replace("/resolve/c0ffee/", "/")) else {
         return reply("404 Not Found", "", b"");
     };
     let range = headers.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(String::from));
@@ -228,7 +229,7 @@ fn a_name_that_is_nothing_gets_the_nearest() {
 
 #[test]
 fn addresses_have_a_host_and_a_port() {
-    use super::download::host_and_port;
+    use super::connect::host_and_port;
     assert_eq!(host_and_port("https://huggingface.co"), "huggingface.co:443");
     assert_eq!(host_and_port("http://me:pw@proxy.school:3128/"), "proxy.school:3128");
     assert_eq!(host_and_port("http://mirror/hf"), "mirror:80");
