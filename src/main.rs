@@ -14,6 +14,8 @@ use aula::stories::StoryTeller;
 const USAGE: &str = "usage:
   aula pretrain [cuentos|lector] [--out DIR] [--checkpoint DIR] [--steps N] [--hidden N] [--layers N] [--batch N] [--rate X] [--seed N]
       makes the model that ships again; interrupted, the same command goes on from its last checkpoint
+  aula exercise list|next|check|hint|solution|reset
+      the exercises from a terminal
   aula stories es|en [--count N] [--seed N] [--plot NAME]
       tells stories from data/stories
   aula bench train --model DIR --batches FILE.safetensors [--steps N]
@@ -33,6 +35,9 @@ fn main() -> std::process::ExitCode {
 }
 
 fn command(arguments: &[String]) -> Result<()> {
+    if let Some(("exercise", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return aula::exercise::terminal(rest);
+    }
     let options = Options { arguments };
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         println!("{USAGE}");

@@ -9,6 +9,7 @@ compile_error!("on Windows the course runs in WSL2 (https://learn.microsoft.com/
 mod bench;
 mod doctor;
 mod engine;
+mod exercise;
 mod kernel;
 mod lab;
 mod machine;
@@ -68,6 +69,9 @@ enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// The exercises from a terminal: list, next, check, hint, solution, reset
+    #[command(disable_help_flag = true)]
+    Exercise(Rest),
     /// Make the models that ship with the course again
     #[command(disable_help_flag = true)]
     Pretrain(Rest),
@@ -131,6 +135,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Bench { what: Bench::Train(rest) } => {
             engine::main(&places, &["bench", "train"], &rest.arguments).map(|()| 0)?
         }
+        Command::Exercise(rest) => exercise::main(&places, &rest.arguments)?,
         Command::Pretrain(rest) => engine::main(&places, &["pretrain"], &rest.arguments).map(|()| 0)?,
         Command::Train(rest) => engine::main(&places, &["train"], &rest.arguments).map(|()| 0)?,
         Command::Stories(rest) => engine::main(&places, &["stories"], &rest.arguments).map(|()| 0)?,

@@ -5,6 +5,7 @@ pub mod kernel;
 pub mod notebooks;
 pub mod results;
 
+use crate::exercise;
 use crate::paths::Places;
 use crate::problem::{Level, Result};
 use crate::process;
@@ -100,6 +101,7 @@ pub fn main(places: &Places, full: bool) -> Result<u8> {
             let lines: Vec<String> = checks.iter().map(ToString::to_string).collect();
             let detail = if good { String::new() } else { lines.join("\n") };
             tally.step("aula setup", good, start.elapsed(), &detail);
+            exercises(places, &mut tally);
             kernel_tests(places, &mut tally);
             for path in kernel_notebooks(places) {
                 notebook(places, &path, None, &mut tally);
@@ -123,6 +125,15 @@ pub fn browser(places: &Places) -> Result<u8> {
     }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(u8::from(tally.failed > 0))
+}
+
+/// Every exercise as a learner types it: its stub fails, its solution passes.
+fn exercises(places: &Places, tally: &mut Tally) {
+    let title = say!("ejercicios", "exercises");
+    match exercise::prove(places) {
+        Ok(mut program) => drop(tally.program(&title, &mut program)),
+        Err(problem) => tally.step(&title, false, Duration::ZERO, &problem.to_string()),
+    }
 }
 
 /// The kernel as a front end sees it; each of its tests counts.

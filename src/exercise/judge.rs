@@ -1,6 +1,8 @@
 //! Right, a wrong idea with a name, or wrong: functions are compared with the solution on inputs drawn anew.
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::cell::Cell;
+use std::panic::{catch_unwind, set_hook, take_hook, AssertUnwindSafe};
+use std::sync::Once;
 
 use super::datum::Datum;
 use super::Given;
@@ -61,10 +63,13 @@ pub fn by_trial(given: &Given, right: &Given, wrong: &Ideas, rng: &mut Rng, draw
 }
 
 /// What a function did with an input, and what it should have done.
-fn told(input: &Input, got: Result<Datum, ()>, wanted: &Datum) -> String {
+fn told(input: &Input, got: Result<Datum, String>, wanted: &Datum) -> String {
     let input = input.iter().map(Datum::shown).collect::<Vec<_>>().join(", ");
-    let Ok(got) = got else {
-        return tr!("Con {input} tu función entró en pánico.", "With {input} your function panicked.");
+    let got = match got {
+        Ok(got) => got,
+        Err(why) => {
+            return tr!("Con {input} tu función entró en pánico: {why}", "With {input} your function panicked: {why}")
+        }
     };
     if let Some((place, got, wanted)) = got.first_difference(wanted) {
         return tr!(
@@ -88,12 +93,37 @@ pub fn other_kind(given: &Given, right: &Given) -> Verdict {
     ))
 }
 
+thread_local! {
+    /// Whether a panic of this thread is told in the verdict, and so not printed.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a learner's function; a panic becomes what it says.
+fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                before(panic);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    QUIET.set(false);
+    result.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
+    })
+}
+
 /// The function's result, an error where it panicked, nothing where it takes other arguments or is none.
-fn apply(given: &Given, input: &Input) -> Option<Result<Datum, ()>> {
+fn apply(given: &Given, input: &Input) -> Option<Result<Datum, String>> {
     let Given::Function(function) = given else { return None };
-    match catch_unwind(AssertUnwindSafe(|| (function.call)(input))) {
+    match caught(|| (function.call)(input)) {
         Ok(output) => output.map(Ok),
-        Err(_) => Some(Err(())),
+        Err(why) => Some(Err(why)),
     }
 }
 
@@ -106,4 +136,9 @@ pub fn uniform(rng: &mut Rng, low: f64, high: f64) -> f64 {
 pub fn some_numbers(rng: &mut Rng, (least, most): (usize, usize), (low, high): (f64, f64)) -> Vec<f64> {
     let count = least + rng.below(most - least + 1);
     (0..count).map(|_| uniform(rng, low, high)).collect()
+}
+
+/// One of `items`, which must not be empty.
+pub fn pick<T: Copy>(rng: &mut Rng, items: &[T]) -> T {
+    items[rng.below(items.len())]
 }

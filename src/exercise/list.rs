@@ -2,6 +2,42 @@
 
 use super::Exercise;
 
+#[path = "../../exercises/00-setup/00a.rs"]
+mod e00a;
+#[path = "../../exercises/00-setup/00b.rs"]
+mod e00b;
+#[path = "../../exercises/00-setup/00c.rs"]
+mod e00c;
+#[path = "../../exercises/01-hub/01a.rs"]
+mod e01a;
+#[path = "../../exercises/01-hub/01b.rs"]
+mod e01b;
+#[path = "../../exercises/01-hub/01c.rs"]
+mod e01c;
+#[path = "../../exercises/01-hub/01d.rs"]
+mod e01d;
+#[path = "../../exercises/01-hub/01e.rs"]
+mod e01e;
+#[path = "../../exercises/01-hub/01f.rs"]
+mod e01f;
+#[path = "../../exercises/01-hub/01g.rs"]
+mod e01g;
+#[path = "../../exercises/02-data/02a.rs"]
+mod e02a;
+#[path = "../../exercises/02-data/02b.rs"]
+mod e02b;
+#[path = "../../exercises/02-data/02c.rs"]
+mod e02c;
+#[path = "../../exercises/02-data/02d.rs"]
+mod e02d;
+#[path = "../../exercises/02-data/02e.rs"]
+mod e02e;
+#[path = "../../exercises/02-data/02f.rs"]
+mod e02f;
+#[path = "../../exercises/02-data/02g.rs"]
+mod e02g;
+#[path = "../../exercises/02-data/02h.rs"]
+pub(super) mod e02h;
 #[path = "../../exercises/03-adapt/03a.rs"]
 mod e03a;
 #[path = "../../exercises/03-adapt/03b.rs"]
@@ -23,6 +59,24 @@ pub(super) mod e03i;
 
 /// Every exercise, in the order of the course.
 pub static ALL: &[Exercise] = &[
+    e00a::EXERCISE,
+    e00b::EXERCISE,
+    e00c::EXERCISE,
+    e01a::EXERCISE,
+    e01b::EXERCISE,
+    e01c::EXERCISE,
+    e01d::EXERCISE,
+    e01e::EXERCISE,
+    e01f::EXERCISE,
+    e01g::EXERCISE,
+    e02a::EXERCISE,
+    e02b::EXERCISE,
+    e02c::EXERCISE,
+    e02d::EXERCISE,
+    e02e::EXERCISE,
+    e02f::EXERCISE,
+    e02g::EXERCISE,
+    e02h::EXERCISE,
     e03a::EXERCISE,
     e03b::EXERCISE,
     e03c::EXERCISE,
@@ -35,4 +89,9 @@ pub static ALL: &[Exercise] = &[
 ];
 
 /// The quiz of each lesson.
-pub static QUIZZES: &[(&str, &str)] = &[("03", include_str!("../../exercises/03-adapt/quiz.md"))];
+pub static QUIZZES: &[(&str, &str)] = &[
+    ("00", include_str!("../../exercises/00-setup/quiz.md")),
+    ("01", include_str!("../../exercises/01-hub/quiz.md")),
+    ("02", include_str!("../../exercises/02-data/quiz.md")),
+    ("03", include_str!("../../exercises/03-adapt/quiz.md")),
+];

@@ -27,6 +27,7 @@ mod list;
 mod page;
 mod quiz;
 mod state;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -36,11 +37,12 @@ use crate::show::{display, display_html, escape};
 
 pub use answer::{given, Answer, Function, Given, Value};
 pub use datum::{Datum, Take};
-pub use judge::{by_trial, other_kind, some_numbers, uniform, Ideas, Input, Judge, Verdict};
+pub use judge::{by_trial, other_kind, pick, some_numbers, uniform, Ideas, Input, Judge, Verdict};
 pub use list::ALL;
 pub use page::Page;
 pub use quiz::{quiz, Question};
 pub use state::{Record, State};
+pub use terminal::terminal;
 
 /// Answers after which the solution opens.
 const TRIES: usize = 3;
@@ -99,72 +101,90 @@ fn find(id: &str) -> Result<&'static Exercise> {
 
 /// Shows the task of an exercise and the code to begin from.
 pub fn exercise(id: &str) -> Result<()> {
-    let exercise = find(id)?;
+    open(find(id)?);
+    Ok(())
+}
+
+fn open(exercise: &Exercise) {
     let (page, stub) = (exercise.page(), exercise.stub_code());
     let title = tr!("Ejercicio {}: {}", "Exercise {}: {}", exercise.id, page.title);
     let code = if stub.is_empty() { String::new() } else { format!("\n\n```rust\n{stub}\n```") };
     let text = format!("{}{code}", page.task);
     let html = format!("<h4>✏️ {}</h4>{}", escape(&title), page::html(&text));
     display(&html, &format!("{title}\n\n{text}"));
-    Ok(())
 }
 
-/// Judges an answer: `check("03b", &perplexity)?`. A wrong one is no error of the cell: it says what is behind it.
+/// Judges an answer: `check("03b", perplexity)?`. A wrong one is no error of the cell: it says what is behind it.
 pub fn check<Kind>(id: &str, answer: impl Answer<Kind>) -> Result<()> {
-    judge(find(id)?, &answer.give())
+    judge(find(id)?, &answer.give()).map(|_| ())
 }
 
-fn judge(exercise: &Exercise, given: &Given) -> Result<()> {
+/// Whether an answer is right; nothing is said nor noted.
+pub fn passes<Kind>(id: &str, answer: impl Answer<Kind>) -> Result<bool> {
+    Ok(find(id)?.judged(&answer.give(), &mut Rng::new(seed())) == Verdict::Right)
+}
+
+/// As [`check`], for a program: 0 where the answer is right.
+pub fn exit_code<Kind>(id: &str, answer: impl Answer<Kind>) -> i32 {
+    match find(id).and_then(|exercise| judge(exercise, &answer.give())) {
+        Ok(right) => i32::from(!right),
+        Err(error) => {
+            eprintln!("{error}");
+            2
+        }
+    }
+}
+
+/// How a learner calls for something, in a cell or in a terminal.
+fn call(what: &str, id: &str) -> String {
+    match crate::show::in_notebook() {
+        true => format!("{what}(\"{id}\")?"),
+        false => format!("cargo aula exercise {what} {id}"),
+    }
+}
+
+/// Says what is thought of an answer and notes it; gives whether it is right.
+fn judge(exercise: &Exercise, given: &Given) -> Result<bool> {
     let seed = seed();
+    let (id, page) = (exercise.id, exercise.page());
+    let (hint, solution) = (call("hint", id), call("solution", id));
     let verdict = exercise.judged(given, &mut Rng::new(seed));
+    let right = verdict == Verdict::Right;
     if matches!(verdict, Verdict::Wrong(_)) && verdict == exercise.judged(&(exercise.stub)(), &mut Rng::new(seed)) {
         // On the same inputs it does what the stub does: nobody has tried anything yet.
-        let id = exercise.id;
+        if let Verdict::Wrong(text) = verdict {
+            println!("✗ {id}: {text}");
+        }
         println!(
             "{}",
             tr!(
-                "✏️ {id}: la celda está como al principio. Escribe tu respuesta donde está el lápiz. ¿Una pista? hint(\"{id}\")?",
-                "✏️ {id}: the cell is as it was. Write your answer where the pencil is. A hint? hint(\"{id}\")?"
+                "  Hace lo mismo que al principio. Escribe tu respuesta donde está el lápiz ✏️. ¿Una pista? {hint}",
+                "  It does what it did at first. Write your answer where the pencil ✏️ is. A hint? {hint}"
             )
         );
-        return Ok(());
+        return Ok(false);
     }
     let file = state::file();
     let mut state = State::read(&file);
-    let record = state.exercises.entry(exercise.id.to_string()).or_default();
-    let (id, page) = (exercise.id, exercise.page());
+    let record = state.exercises.entry(id.to_string()).or_default();
     record.tries += usize::from(!record.passed);
-    let tries = record.tries;
-    match verdict {
-        Verdict::Right => {
-            record.passed = true;
-            println!("{}", tr!("✓ {id}: ¡bien! {}", "✓ {id}: well done! {}", page.title));
-            println!(
-                "{}",
-                tr!(
-                    "  Compara con la explicación: solution(\"{id}\")?",
-                    "  Compare with the explanation: solution(\"{id}\")?"
-                )
-            );
+    record.passed |= right;
+    let left = TRIES.saturating_sub(record.tries);
+    let told = match verdict {
+        Verdict::Right => tr!("✓ {id}: ¡bien! {}", "✓ {id}: well done! {}", page.title),
+        Verdict::Idea(name) => format!("✗ {id}: {}", page.idea(name).unwrap_or(name)),
+        Verdict::Wrong(text) => format!("✗ {id}: {text}"),
+    };
+    let next = match (right, record.passed, left) {
+        (true, ..) => tr!("Compara con la explicación: {solution}", "Compare with the explanation: {solution}"),
+        (false, false, 0) => {
+            tr!("Ya puedes abrir la solución: {solution}", "You may open the solution now: {solution}")
         }
-        Verdict::Idea(name) => println!("✗ {id}: {}", page.idea(name).unwrap_or(name)),
-        Verdict::Wrong(text) => println!("✗ {id}: {text}"),
-    }
-    if !record.passed {
-        let left = TRIES.saturating_sub(tries);
-        println!(
-            "{}",
-            match left {
-                0 => tr!(
-                    "  Ya puedes abrir la solución: solution(\"{id}\")?",
-                    "  You may open the solution now: solution(\"{id}\")?"
-                ),
-                _ => tr!("  ¿Una pista? hint(\"{id}\")?", "  A hint? hint(\"{id}\")?"),
-            }
-        );
-    }
+        (false, ..) => tr!("¿Una pista? {hint}", "A hint? {hint}"),
+    };
+    println!("{told}\n  {next}");
     state.write(&file);
-    Ok(())
+    Ok(right)
 }
 
 /// New inputs each time; `AULA_SEED` fixes them.
@@ -199,13 +219,15 @@ pub fn solution(id: &str) -> Result<()> {
         println!(
             "{}",
             tr!(
-                "La solución se abre cuando aciertes o después de {left} intentos más. ¿Una pista? hint(\"{id}\")?",
-                "The solution opens after a right answer or {left} more tries. A hint? hint(\"{id}\")?"
+                "La solución se abre cuando aciertes o después de {left} intentos más. ¿Una pista? {}",
+                "The solution opens after a right answer or {left} more tries. A hint? {}",
+                call("hint", exercise.id)
             )
         );
         return Ok(());
     }
-    let text = format!("```rust\n{}\n```\n\n{}", exercise.solution_code(), exercise.page().solution);
+    let (code, why) = (exercise.solution_code(), exercise.page().solution);
+    let text = if code.is_empty() { why } else { format!("```rust\n{code}\n```\n\n{why}") };
     display(&page::html(&text), &text);
     Ok(())
 }
@@ -218,11 +240,7 @@ pub fn progress() {
     let mut rows = String::new();
     for exercise in ALL {
         let record = state.of(exercise.id);
-        let mark = match (record.passed, record.tries) {
-            (true, _) => "✓",
-            (false, 0) => "·",
-            _ => "✗",
-        };
+        let mark = record.mark();
         let title = escape(&exercise.page().title);
         rows += &format!(
             "<tr><td>{mark}</td><td>{}</td><td style=\"text-align:left\">{title}</td><td>{}</td><td>{}</td></tr>",

@@ -19,6 +19,17 @@ pub struct Record {
     pub hints: usize,
 }
 
+impl Record {
+    /// Done, tried, or not begun.
+    pub fn mark(&self) -> &'static str {
+        match (self.passed, self.tries) {
+            (true, _) => "✓",
+            (false, 0) => "·",
+            _ => "✗",
+        }
+    }
+}
+
 /// All records, by the exercise's id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -64,15 +75,20 @@ impl State {
     }
 }
 
-/// `.aula/progress.json` in the course's folder, or in the current one; `AULA_PROGRESS` names another file.
+/// `.aula/progress.json` in the course's folder; `AULA_PROGRESS` names another file.
 pub fn file() -> PathBuf {
-    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(file) = named("AULA_PROGRESS") {
-        return file;
-    }
+    named("AULA_PROGRESS").unwrap_or_else(|| course().join(".aula/progress.json"))
+}
+
+/// The course's folder: `AULA_HOME`, the nearest one above with notebooks in it, or the current one.
+pub fn course() -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     let course = here.ancestors().find(|folder| folder.join("notebooks").is_dir()).map(Path::to_path_buf);
-    named("AULA_HOME").or(course).unwrap_or(here).join(".aula/progress.json")
+    named("AULA_HOME").or(course).unwrap_or(here)
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 #[cfg(test)]

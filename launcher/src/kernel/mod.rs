@@ -110,13 +110,7 @@ fn folder_language(path: &str) -> Option<&'static str> {
 
 /// Gives what starts evcxr's kernel, with what it, the cells' process and their compiler find in their environment.
 fn command(places: &Places) -> Result<impl Fn() -> Command> {
-    let file = places.kernel().join(kernel_files::SETTINGS);
-    let settings: Value =
-        std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| {
-            Problem::new(say!("El núcleo no está preparado.", "The kernel is not set up.")).next("cargo aula setup")
-        })?;
-    let folders = settings["library_path"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let folders: Vec<PathBuf> = folders.iter().filter_map(Value::as_str).map(PathBuf::from).collect();
+    let folders = kernel_files::compiled(places)?.folders;
     let places = places.clone();
     Ok(move || {
         let mut kernel = process::command(places.evcxr());
@@ -137,13 +131,18 @@ fn environment(places: &Places, folders: &[PathBuf], kernel: &mut Command) {
     for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
         kernel.env_remove(name);
     }
-    let variable = if cfg!(target_os = "macos") { "DYLD_FALLBACK_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
-    kernel.env(variable, search_path(folders, std::env::var_os(variable)));
+    find_libraries(kernel, folders);
     // evcxr tells its process where a cell lies in one line, cut at spaces.
     if std::env::temp_dir().to_string_lossy().contains(' ') {
         kernel.env("TMPDIR", "/tmp");
     }
-    process::tune(kernel);
+}
+
+/// Lets a program find the compiled library and what it needs, and gives it the settings of the allocator.
+pub fn find_libraries(program: &mut Command, folders: &[PathBuf]) {
+    let variable = if cfg!(target_os = "macos") { "DYLD_FALLBACK_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
+    program.env(variable, search_path(folders, std::env::var_os(variable)));
+    process::tune(program);
 }
 
 /// Our folders first, then those that were there.

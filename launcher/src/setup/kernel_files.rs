@@ -39,6 +39,47 @@ pub fn ensure(places: &Places, shared_object: &Path) -> Result<Check> {
     Ok(Check::fine(say!("núcleo \"{DISPLAY_NAME}\"", "kernel \"{DISPLAY_NAME}\"")))
 }
 
+/// The compiled library as set-up left it.
+pub struct Compiled {
+    /// The shared object.
+    pub library: PathBuf,
+    /// Where what it needs is found when it is loaded.
+    pub folders: Vec<PathBuf>,
+}
+
+/// Reads what set-up wrote in [`SETTINGS`].
+pub fn compiled(places: &Places) -> Result<Compiled> {
+    let settings = std::fs::read(places.kernel().join(SETTINGS)).unwrap_or_default();
+    let settings: serde_json::Value = serde_json::from_slice(&settings).unwrap_or_default();
+    let folders = settings["library_path"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let folders = folders.iter().filter_map(|folder| folder.as_str()).map(PathBuf::from).collect();
+    match settings["library"].as_str() {
+        Some(library) => Ok(Compiled { library: PathBuf::from(library), folders }),
+        None => {
+            Err(Problem::new(say!("El núcleo no está preparado.", "The kernel is not set up."))
+                .next("cargo aula setup"))
+        }
+    }
+}
+
+/// What rustc needs to be told so that a program uses the compiled library, under the name `aula_built`.
+pub fn library_flags(places: &Places, library: &Path) -> Result<Vec<OsString>> {
+    Ok(flags(&link::ensure(places, library)?))
+}
+
+fn flags(link: &link::Link) -> Vec<OsString> {
+    let mut flags = vec![
+        "-Cprefer-dynamic".into(),
+        flag("--extern=aula_built=", &link.library),
+        flag("-Ldependency=", &link.crates),
+    ];
+    if cfg!(target_os = "linux") {
+        // The stand-in is kept although no symbol is found in it.
+        flags.extend(["-Clink-arg=-Wl,--no-as-needed".into(), flag("-Clink-arg=", &link.library)]);
+    }
+    flags
+}
+
 fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
 }
@@ -119,16 +160,7 @@ fn collect(base: &Path, folder: &Path, files: &mut Vec<(PathBuf, String)>) -> Re
 /// `init.evcxr` and `prelude.rs`.
 fn write_configuration(places: &Places, link: &link::Link) -> Result<()> {
     let config = places.kernel().join("config");
-    let mut flags = vec![
-        "-Cprefer-dynamic".into(),
-        flag("--extern=aula_built=", &link.library),
-        flag("-Ldependency=", &link.crates),
-    ];
-    if cfg!(target_os = "linux") {
-        // The stand-in is kept although no symbol is found in it.
-        flags.extend(["-Clink-arg=-Wl,--no-as-needed".into(), flag("-Clink-arg=", &link.library)]);
-    }
-    let flags = encoded_flags(&flags);
+    let flags = encoded_flags(&flags(link));
     let facade = toml_string(&places.kernel().join("facade"));
     // A cell is one small crate and never compiled again: to cut it into parts and to remember them costs more than it
     // gains, a fifth of the time.
