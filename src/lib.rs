@@ -89,7 +89,7 @@ pub mod prelude {
     pub use crate::exercise::{check, exercise, hint, progress, quiz, reset, solution};
     pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
     pub use crate::history::History;
-    pub use crate::hub::network_audit;
+    pub use crate::hub::{available, describe, network_audit, search, ModelInfo, NetworkAudit, Search};
     pub use crate::language_model::{logits_difference, LanguageModel, LoraConfig};
     pub use crate::layers::{Layers, Ready};
     pub use crate::look::{guess_language, mask_personal_data, repair_mojibake, PersonalKind};

@@ -67,7 +67,6 @@ impl Asked {
         let _ = path.parent().map(write);
     }
 
-    #[expect(dead_code)]
     /// What [`Self::remember`] kept.
     pub(super) fn remembered(&self, places: &Places) -> Option<Listing> {
         Listing::from(serde_json::from_slice(&std::fs::read(self.memory(places)).ok()?).ok()?)

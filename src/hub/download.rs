@@ -53,7 +53,7 @@ pub(super) fn download(asked: &Asked, places: &Places) -> Result<PathBuf> {
 }
 
 /// The model's files that are fetched, its weights last: where they are, the rest is too.
-fn wanted(listing: &Listing) -> Option<Vec<File>> {
+pub(super) fn wanted(listing: &Listing) -> Option<Vec<File>> {
     let mut names: Vec<&str> = WANTED.to_vec();
     if !listing.has("tokenizer.json") {
         names.extend(OLDER_FILES.iter().copied().flatten().copied());

@@ -4,16 +4,23 @@
 
 mod asked;
 mod audit;
+mod card;
 mod connect;
+mod data;
+mod describe;
 mod download;
 #[cfg(test)]
 #[path = "../../tests/fake_hub/mod.rs"]
 mod fake_hub;
+mod machine;
 mod net;
 mod places;
 mod refusal;
+mod search;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_describe;
 #[cfg(test)]
 mod tests_transfer;
 mod torch;
@@ -24,7 +31,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::table::similar::{listed, similar};
 use asked::Asked;
 pub use audit::{network_audit, NetworkAudit};
+pub use describe::{describe, ModelInfo};
 use places::Places;
+pub use search::{available, search, Search};
 use std::path::{Path, PathBuf};
 pub use weights::load_weights;
 
@@ -69,8 +78,7 @@ fn find(name: &str, places: &Places) -> Result<PathBuf> {
 }
 
 fn on_the_hub(asked: &Asked, places: &Places) -> Result<PathBuf> {
-    let cached = places.cached_folder(&asked.repo());
-    if let Some(folder) = cached.filter(|folder| weights::check(folder).is_ok()) {
+    if let Some(folder) = places.whole_folder(&asked.repo()) {
         return Ok(folder);
     }
     let folder = download::download(asked, places)?;

@@ -171,6 +171,16 @@ impl Places {
         Some(self.in_cache(repo).pointer_path(commit.trim())).filter(|folder| folder.is_dir())
     }
 
+    /// The folder of the cache that holds all of the model `repo`.
+    pub(super) fn whole_folder(&self, repo: &Repo) -> Option<PathBuf> {
+        self.cached_folder(repo).filter(|folder| weights::check(folder).is_ok())
+    }
+
+    /// The licence of the models that ship with the course: the course's own. A package's model tells its own.
+    pub(super) fn licence_of(&self, name: &str) -> Option<String> {
+        self.packaged_folder(name).is_none().then(|| env!("CARGO_PKG_LICENSE").to_string())
+    }
+
     /// `text` without the reader's key, should somebody have put it there.
     pub(super) fn scrubbed(&self, text: &str) -> String {
         match self.token.as_ref().map(Secret::reveal) {
@@ -191,10 +201,7 @@ impl Places {
     pub(super) fn cached(&self) -> Vec<String> {
         let names = folders_in(&self.cache).into_iter();
         let names = names.filter_map(|(name, _)| name.strip_prefix("models--").map(|name| name.replacen("--", "/", 1)));
-        let whole = |name: &String| {
-            let folder = self.cached_folder(&Repo::model(name.clone()));
-            folder.is_some_and(|folder| weights::check(&folder).is_ok())
-        };
+        let whole = |name: &String| self.whole_folder(&Repo::model(name.clone())).is_some();
         names.filter(whole).collect()
     }
 }

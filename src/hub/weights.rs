@@ -65,7 +65,7 @@ fn is_pointer(file: &Path) -> bool {
 }
 
 /// The names of the files that hold the weights: one, or the shards that the index names, or else PyTorch's older one.
-fn weight_files(folder: &Path) -> Result<Vec<String>> {
+pub(super) fn weight_files(folder: &Path) -> Result<Vec<String>> {
     let has = |name: &str| folder.join(name).is_file();
     if has(SINGLE) || !has(INDEX) {
         let older = !has(SINGLE) && has(BIN);
