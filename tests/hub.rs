@@ -55,7 +55,7 @@ fn child() {
             });
             let error = model_files("org/small").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
-            assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
             forget_stop();
             println!("{error}\nFOLDER {}", model_files("org/small").unwrap().display());
         }
@@ -182,7 +182,7 @@ fn a_machine_without_a_network_says_so_within_three_seconds() {
 #[test]
 fn the_stop_button_ends_a_download_and_the_next_goes_on() {
     let (hub, home) = (hub(), tempfile::tempdir().unwrap());
-    hub.state().slow = Duration::from_millis(3);
+    hub.state().slow = Duration::from_millis(12); // 400 kB take five seconds
     let text = said(&mut process("stop", &[], home.path(), &hub.endpoint));
     assert!(text.contains("FOLDER"), "{text}");
     let ranges: Vec<String> = hub.seen().iter().filter_map(|seen| seen.header("range").map(String::from)).collect();

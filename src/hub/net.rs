@@ -38,6 +38,13 @@ pub(super) struct Refusal {
     pub(super) wait: Option<u64>,
 }
 
+impl Refusal {
+    pub(super) fn told(&self) -> String {
+        let (status, code) = (self.status, &self.code);
+        tr!("El Hub respondió {status} {code}", "The Hub answered {status} {code}").trim_end().to_string()
+    }
+}
+
 /// A client for one call of the reader's.
 pub(super) struct Net {
     agent: Agent,

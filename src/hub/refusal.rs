@@ -27,10 +27,7 @@ pub(super) fn no_answer(trouble: Trouble, asked: Option<&Asked>, places: &Places
             tr!("No respondió en {seconds:.1} s.", "No answer within {seconds:.1} s.")
         }
         Trouble::Broken(why) => places.scrubbed(&why),
-        Trouble::Refused(refusal) => {
-            let status = refusal.status;
-            tr!("Respondió {status}.", "It answered {status}.")
-        }
+        Trouble::Refused(refusal) => return refused_without_name(&refusal, places),
     };
     Error::new(ErrorKind::System, what).why(why).next(tr!(
         "Sin red se puede seguir. {} Si tu red es lenta, sube HF_HUB_ETAG_TIMEOUT (segundos).",
@@ -66,23 +63,31 @@ fn refused(refusal: &Refusal, asked: &Asked, net: &Net, places: &Places) -> Erro
         (404, _) => not_there(asked, net, places),
         (401, _) if !with_token => not_there_or_private(asked, net, places),
         (401 | 403, _) => no_right(name, &page, places),
-        (429, _) => too_often(refusal.wait, places),
-        (500..600, _) => Error::new(
-            ErrorKind::System,
-            tr!("El Hub tiene un problema propio ({status}).", "The Hub has a problem of its own ({status})."),
-        )
-        .next(
-            tr!("No eres tú: prueba en unos minutos. ", "It is not you: try again in some minutes. ")
-                + &alternatives(places),
-        ),
+        (429 | 500..600, _) => return refused_without_name(refusal, places),
         _ => Error::new(ErrorKind::System, tr!("La descarga de «{name}» falló.", "The download of \"{name}\" failed."))
             .next(
                 tr!("Prueba otra vez: lo ya descargado se aprovecha. ", "Try again: what was downloaded is kept. ")
                     + &alternatives(places),
             ),
     };
-    let code = &refusal.code;
-    error.why(tr!("El Hub respondió {status} {code}", "The Hub answered {status} {code}").trim_end())
+    error.why(refusal.told())
+}
+
+/// What the Hub's refusal means, whatever it was asked for.
+fn refused_without_name(refusal: &Refusal, places: &Places) -> Error {
+    let status = refusal.status;
+    let what = match status {
+        429 => return too_often(refusal.wait, places).why(refusal.told()),
+        500..600 => {
+            tr!("El Hub tiene un problema propio ({status}).", "The Hub has a problem of its own ({status}).")
+        }
+        _ => tr!("El Hub no entiende la pregunta ({status}).", "The Hub does not understand the request ({status})."),
+    };
+    let next = match status {
+        500..600 => tr!("No eres tú: prueba en unos minutos. ", "It is not you: try again in some minutes. "),
+        _ => tr!("Revisa los valores, y tu clave (HF_TOKEN). ", "Check the values, and your token (HF_TOKEN). "),
+    };
+    Error::new(ErrorKind::System, what).why(refusal.told()).next(next + &alternatives(places))
 }
 
 fn gated(name: &str, page: &str, with_token: bool, places: &Places) -> Error {

@@ -134,6 +134,7 @@ fn what_came_damaged_is_told_and_deleted() {
     assert!(find("org/small", &places).is_ok());
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_download_stopped_by_the_disk_says_how_much_and_where() {
     let hub = hub();
