@@ -31,6 +31,8 @@ pub mod layers;
 
 pub mod metrics;
 
+pub mod baseline;
+
 pub mod ops;
 
 pub mod nn;
@@ -69,6 +71,8 @@ pub mod embedder;
 
 pub mod seq2seq;
 
+pub mod extract;
+
 pub mod exercise;
 
 pub mod bench;
@@ -79,6 +83,7 @@ pub mod prelude {
     pub use candle_core::{DType, Device, Tensor, Var};
     pub use polars::prelude::DataFrame;
 
+    pub use crate::baseline::{baseline_reports, Baseline, Tfidf, TfidfConfig};
     pub use crate::claim::{claim, claim_full};
     pub use crate::classifier::Classifier;
     pub use crate::clean::{Cleaned, Recipe, Step};
@@ -87,6 +92,10 @@ pub mod prelude {
     pub use crate::energy::{Energy, EnergyMeter};
     pub use crate::error::{Error, Result};
     pub use crate::exercise::{check, exercise, hint, progress, quiz, reset, solution};
+    pub use crate::extract::{
+        extract, extract_all, extract_all_with, extract_with, lead_all, lead_n, sentence_lines, split_sentences,
+        Extract, ExtractConfig, Ranking,
+    };
     pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
     pub use crate::history::History;
     pub use crate::hub::{available, describe, network_audit, search, ModelInfo, NetworkAudit, Search};
@@ -95,9 +104,11 @@ pub mod prelude {
     pub use crate::look::{guess_language, mask_personal_data, repair_mojibake, PersonalKind};
     pub use crate::masked_model::{Filling, Fillings, MaskedModel};
     pub use crate::metrics::{
-        bootstrap, bootstrap_with, calibration, classification_report, clean_labels, compare_models, confusion_matrix,
-        guesses, inspect_labels, label_scores, mcnemar, multi_label_report, multi_label_roc_curves, paired_bootstrap,
-        roc_curves, scoreboard, split_labels, BootstrapConfig, ClassificationReport, Interval, Prediction, Thresholds,
+        bleu, bootstrap, bootstrap_with, calibration, check_all_facts, check_facts, classification_report,
+        clean_labels, compare_models, compare_rouge, confusion_matrix, guesses, inspect_labels, label_scores,
+        length_ratio, mcnemar, multi_label_report, multi_label_roc_curves, novelty, paired_bootstrap, roc_curves,
+        rouge, rouge_of, rouge_scoreboard, rouge_with, scoreboard, split_labels, BootstrapConfig, ClassificationReport,
+        Interval, Prediction, Stemming, Thresholds,
     };
     pub use crate::plot::Chart;
     pub use crate::schedule::Schedule;

@@ -206,6 +206,36 @@ mod tests {
     }
 
     #[test]
+    fn a_confusion_matrix_has_counts_and_shares_and_many_labels_still_fit() {
+        let names = |count: usize| (0..count).map(|i| format!("etiqueta número {i}")).collect::<Vec<_>>();
+        let counts =
+            |count: usize| (0..count).map(|i| (0..count).map(|j| 40 / (1 + i.abs_diff(j))).collect()).collect();
+        for count in [1, 2, 7, 20] {
+            let counts: Vec<Vec<usize>> = counts(count);
+            let chart = confusion_chart("Confusión", "correcta", "predicha", &names(count), &counts).unwrap();
+            assert!(chart.svg.contains("40") && chart.summary.contains("etiqueta número 0 40"), "{chart}");
+            look(&format!("confusion_{count}"), &chart);
+        }
+        look("confusion_none", &confusion_chart("Nada", "a", "b", &[], &[]).unwrap());
+    }
+
+    #[test]
+    fn a_chart_between_0_and_1_has_its_diagonal_its_bars_and_its_lines() {
+        let curve: Vec<(f64, f64)> = (0..=2_000).map(|i| f64::from(i) / 2e3).map(|x| (x, x.powf(0.3))).collect();
+        let all =
+            [series("positivo (AUC 0.77)", curve, false), series("negativo", vec![(0.0, 0.0), (1.0, 1.0)], false)];
+        let chart = unit_chart("Curva ROC", "falsos positivos", "verdaderos positivos", "azar", &all, &[]).unwrap();
+        assert!(chart.svg.contains("azar") && chart.svg.len() < 60_000, "{} bytes", chart.svg.len());
+        look("roc", &chart);
+        let bars: Vec<(f64, f64, f64)> = (0..10).map(|i| f64::from(i) / 10.0).map(|x| (x, x + 0.1, x * x)).collect();
+        let dots = [series("este modelo", bars.iter().map(|bar| (bar.0 + 0.05, bar.2)).collect(), true)];
+        let chart = unit_chart("Fiabilidad", "seguro", "acierta", "perfecto", &dots, &bars).unwrap();
+        assert!(chart.summary.contains("0.810"), "{chart}");
+        look("reliability", &chart);
+        look("unit_none", &unit_chart("Nada", "x", "y", "", &[], &[]).unwrap());
+    }
+
+    #[test]
     fn only_svg_is_saved_and_text_cannot_break_the_drawing() {
         let folder = tempfile::tempdir().unwrap();
         let chart = line_chart("<b> & \"x\"", "x", "y", &[series("<a>", vec![(0.0, 1.0)], false)]).unwrap();

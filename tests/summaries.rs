@@ -1,0 +1,130 @@
+//! Facts that a source lacks, new wording, and summaries of a text's own sentences, on texts by hand and those that ship.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
+
+use std::path::Path;
+
+use aula::error::ErrorKind;
+use aula::extract::{extract, extract_all, lead_all, ExtractConfig, Ranking};
+use aula::metrics::{check_all_facts, check_facts, length_ratio, novelty, rouge, summary_report, FactKind};
+use aula::table::Table;
+
+fn articles(language: &str) -> (Vec<String>, Vec<String>) {
+    let (file, text, summary) = match language {
+        "es" => ("es/articulos.jsonl", "texto", "resumen"),
+        _ => ("en/articles.jsonl", "text", "summary"),
+    };
+    let table = Table::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(file).to_string_lossy()).unwrap();
+    (table.texts(text).unwrap(), table.texts(summary).unwrap())
+}
+
+fn missing(source: &str, summary: &str) -> Vec<(String, FactKind)> {
+    check_facts(source, summary).missing().into_iter().map(|fact| (fact.text, fact.kind)).collect()
+}
+
+#[test]
+fn a_number_is_the_same_however_it_is_written() {
+    let source = "El ayuntamiento pagó 1.234,5 euros por treinta y cuatro bancos, y tres millones por la plaza.";
+    assert_eq!(missing(source, "Pagó 1,234.5 euros por 34 bancos y 3.000.000 por la plaza."), []);
+    let wrong = missing(source, "Pagó 1.243,5 euros por 43 bancos y dos millones por la plaza.");
+    let texts: Vec<&str> = wrong.iter().map(|fact| fact.0.as_str()).collect();
+    assert_eq!(texts, ["1.243,5", "43", "dos millones"]);
+    assert!(wrong.iter().all(|fact| fact.1 == FactKind::Number));
+    let source = "The council bought two hundred and six chairs for its 40 schools.";
+    assert_eq!(missing(source, "It bought 206 chairs for forty schools."), []);
+    assert_eq!(missing(source, "It bought 260 chairs."), [("260".to_string(), FactKind::Number)]);
+}
+
+#[test]
+fn dates_and_names_that_the_source_lacks_are_found() {
+    let source = "La ingeniera Rebeca Solano revisó el puente el 4 de marzo de 2023, un lunes, en Villalbar.";
+    assert_eq!(missing(source, "En marzo, Solano revisó el puente de Villalbar."), []);
+    assert_eq!(missing(source, "El 2023-03-04 lo revisó Rebeca Solano."), []);
+    let wrong = missing(source, "El 5 de marzo lo revisó Rebeca Prado, de Villanueva, un martes.");
+    let texts: Vec<&str> = wrong.iter().map(|fact| fact.0.as_str()).collect();
+    assert_eq!(texts, ["5 de marzo", "Prado", "Villanueva", "martes"]);
+    let source = "Mr Penrose met Ann O'Brien on Monday, 3 April.";
+    assert_eq!(missing(source, "On April 3 O'Brien saw Penrose's boat."), []);
+    assert_eq!(missing(source, "On April 3 she saw Peter Penrose."), [("Peter".to_string(), FactKind::Name)]);
+    // What begins a sentence has a capital anyway.
+    assert_eq!(missing(source, "Boats are late. Nobody came."), []);
+}
+
+#[test]
+fn what_is_missing_is_marked_in_words_too() {
+    let check = check_facts("Vino Ana en mayo.", "Vino <b>Eva</b> en junio con 12 perros.");
+    let shown = check.html();
+    assert!(shown.plain.contains("⟦junio ← ") && shown.plain.contains("⟦12 ← "), "{}", shown.plain);
+    assert!(shown.html.contains("<mark") && shown.html.contains("<sup") && !shown.html.contains("<b>Eva"));
+    assert!(check_facts("Ana", "nada").to_string().lines().count() == 2);
+}
+
+/// The card of the texts says that every figure and name of a summary stands in its text.
+#[test]
+fn of_the_facts_in_the_summaries_that_ship_few_are_marked_and_of_changed_ones_nearly_all() {
+    for language in ["es", "en"] {
+        let (sources, summaries) = articles(language);
+        let report = check_all_facts(&sources, &summaries).unwrap();
+        let facts: usize = report.each.iter().map(|check| check.facts.len()).sum();
+        let false_alarms: Vec<String> =
+            report.each.iter().flat_map(|check| check.missing()).map(|fact| fact.text).collect();
+        println!("{language}: {} of {facts} marked: {false_alarms:?}", false_alarms.len());
+        assert!(facts > 150 && false_alarms.len() * 50 <= facts, "{language}: {false_alarms:?}");
+        // The same with another article's summary: whatever it says is invented.
+        let mut shifted = summaries.clone();
+        shifted.rotate_left(1);
+        let wrong = check_all_facts(&sources, &shifted).unwrap();
+        println!("{language}: of another article's {facts} facts {:.3} marked", wrong.missing_share());
+        assert!(wrong.missing_share() > 0.75, "{language}: {}", wrong.missing_share());
+    }
+}
+
+#[test]
+fn new_wording_and_length_are_counted_by_hand() {
+    assert_eq!(novelty("el gato duerme al sol", "el gato come al sol", 1), 0.2);
+    assert_eq!(novelty("el gato duerme al sol", "el gato come al sol", 2), 0.5);
+    assert_eq!((novelty("a b", "a b", 2), novelty("a b", "", 1), length_ratio("a b c d", "a b")), (0.0, 0.0, 0.5));
+    let texts = |items: &[&str]| items.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let report = summary_report(&texts(&["uno dos", "a b c d"]), &texts(&["uno dos tres cuatro", "a"])).unwrap();
+    assert!(report.warnings.len() == 1 && report.warnings[0].contains('1'), "{report}");
+    assert!((report.length_ratio - 1.125).abs() < 1e-12);
+    assert!(summary_report(&texts(&["x"]), &texts(&[""])).unwrap().warnings.len() == 1);
+}
+
+#[test]
+fn chosen_sentences_come_in_the_texts_order_and_no_one_twice() {
+    let text = "Los gatos duermen mucho. Los perros ladran a los gatos. El pan cuesta dos euros. \
+                Los gatos duermen mucho. Los gatos y los perros comen pan.";
+    let config = ExtractConfig { sentences: 2, diversity: 0.5, ..Default::default() };
+    let one = extract(text, &config).unwrap();
+    assert!(one.chosen.len() == 2 && one.chosen[0] < one.chosen[1]);
+    assert!(!(one.chosen.contains(&0) && one.chosen.contains(&3)), "{one}");
+    let words = ExtractConfig { sentences: 5, max_words: 9, ..Default::default() };
+    assert!(extract(text, &words).unwrap().summary().split_whitespace().count() <= 9);
+    assert_eq!(extract("x", &config).unwrap().summary(), "x");
+    assert_eq!(extract(" \n ", &config).unwrap_err().kind(), ErrorKind::BadData);
+    let error = extract(text, &ExtractConfig { sentences: 0, diversity: 2.0, ..Default::default() }).unwrap_err();
+    assert!(error.to_string().contains("sentences = 0") && error.to_string().contains("diversity = 2"), "{error}");
+}
+
+#[test]
+fn sentences_that_matter_have_more_of_the_reference_than_random_ones() {
+    for language in ["es", "en"] {
+        let (sources, summaries) = articles(language);
+        let lead = rouge(&summaries, &lead_all(&sources, 3)).unwrap();
+        println!("{language} lead-3: {:.3} {:.3} {:.3}", lead.rouge1, lead.rouge2, lead.rouge_l);
+        for ranking in [Ranking::TextRank, Ranking::Centroid] {
+            let config = ExtractConfig { ranking, ..Default::default() };
+            let ours = rouge(&summaries, &extract_all(&sources, &config).unwrap()).unwrap();
+            println!("{language} {ranking:?}: {:.3} {:.3} {:.3}", ours.rouge1, ours.rouge2, ours.rouge_l);
+            let last: Vec<String> = sources
+                .iter()
+                .map(|text| {
+                    let all = aula::extract::split_sentences(text);
+                    all[all.len().saturating_sub(3)..].join(" ")
+                })
+                .collect();
+            assert!(ours.rouge1 > rouge(&summaries, &last).unwrap().rouge1, "{language} {ranking:?}");
+        }
+    }
+}
