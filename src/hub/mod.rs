@@ -45,7 +45,8 @@ const LISTED: usize = 8;
 /// `name` is, in this order, the path of a folder, a model of [`shipped_models`], or a name `org/name` of the Hub,
 /// which is downloaded once into the cache that other tools use too; `org/name@revision` is a branch, a tag or a commit of
 /// it. `HF_ENDPOINT`, `HF_HUB_CACHE`, `HF_HOME`,
-/// `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean everywhere; they may also stand in a file `.env`, which git ignores.
+/// `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean everywhere; the token may also stand in a file `.env`, which git
+/// ignores.
 ///
 /// # Errors
 /// When there is no such model, its folder is not complete, or the Hub refuses it or cannot be reached.

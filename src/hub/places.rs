@@ -57,28 +57,16 @@ pub(super) struct Places {
     pub(super) pauses: Vec<Duration>,
 }
 
-/// The settings that stand in the environment or, where it has none, in the file `.env`.
-struct Settings {
-    file: Vec<(String, String)>,
-}
-
-impl Settings {
-    fn get(&self, name: &str) -> Option<String> {
-        let in_file = || self.file.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        variable(name).or_else(|| in_file().filter(|value| !value.is_empty()))
-    }
-
-    fn either(&self, names: &[&str]) -> Option<String> {
-        names.iter().find_map(|name| self.get(name))
-    }
-}
-
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_string()).filter(|value| !value.is_empty())
 }
 
+fn either(names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| variable(name))
+}
+
 /// The lines `NAME=value` of a file `.env`: with or without `export` and quotes; `#` begins a comment.
-fn env_file(text: &str) -> Vec<(String, String)> {
+pub(super) fn env_file(text: &str) -> Vec<(String, String)> {
     let line = |line: &str| {
         let line = line.trim();
         let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
@@ -106,28 +94,36 @@ impl Places {
     /// As the environment says.
     pub(super) fn from_env() -> Self {
         let home = home();
-        let file = find_env_file(home.as_deref()).map(|text| env_file(&text)).unwrap_or_default();
-        let settings = Settings { file };
-        let path = |names: &[&str]| settings.either(names).map(PathBuf::from);
+        let path = |names: &[&str]| either(names).map(PathBuf::from);
         let user = path(&["HOME", "USERPROFILE"]).unwrap_or_else(|| ".".into());
         let caches = || path(&["XDG_CACHE_HOME"]).unwrap_or_else(|| user.join(".cache"));
         let hugging_face = path(&["HF_HOME"]).unwrap_or_else(|| caches().join("huggingface"));
         let cache = path(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]).unwrap_or_else(|| hugging_face.join("hub"));
         let cache = std::path::absolute(&cache).unwrap_or(cache);
         let yes = |value: String| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str());
-        let token = settings.either(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]).or_else(|| {
+        // Of `.env` the token alone: a folder from elsewhere must not send it to another address.
+        const TOKENS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
+        let in_env_file = || {
+            let lines = env_file(&find_env_file(home.as_deref())?);
+            lines
+                .into_iter()
+                .find(|(name, value)| TOKENS.contains(&name.as_str()) && !value.is_empty())
+                .map(|line| line.1)
+        };
+        let token = either(&TOKENS).or_else(in_env_file).or_else(|| {
             // hf-hub knows where the file of `hf auth login` lies: beside the cache.
             let beside = || Cache::new(hugging_face.join("hub")).token_path();
             std::fs::read_to_string(path(&["HF_TOKEN_PATH"]).unwrap_or_else(beside)).ok()
         });
-        let seconds = settings.get("HF_HUB_ETAG_TIMEOUT").and_then(|seconds| seconds.parse().ok());
+        let seconds =
+            variable("HF_HUB_ETAG_TIMEOUT").and_then(|seconds| seconds.parse().ok()).filter(|s: &f64| s.is_finite());
         Self {
             home,
             cache,
-            endpoint: endpoint(settings.get("HF_ENDPOINT")),
+            endpoint: endpoint(variable("HF_ENDPOINT")),
             token: token.map(|token| Secret::from(token.as_str())).filter(|token| !token.reveal().is_empty()),
-            offline: settings.either(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]).is_some_and(yes),
-            answer: seconds.map_or(ANSWER, |seconds: f64| Duration::from_secs_f64(seconds.clamp(0.1, 600.0))),
+            offline: either(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]).is_some_and(yes),
+            answer: seconds.map_or(ANSWER, |seconds| Duration::from_secs_f64(seconds.clamp(0.1, 600.0))),
             stall: STALL,
             pauses: PAUSES.map(Duration::from_millis).to_vec(),
         }

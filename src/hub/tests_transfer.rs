@@ -227,3 +227,10 @@ fn a_silence_in_the_middle_ends_too() {
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     assert!(error.to_string().contains("2.5 s"), "{error}");
 }
+
+#[test]
+fn the_file_env_is_read_with_quotes_and_comments_or_without() {
+    let text = "# A comment\nHF_TOKEN=one # mine\nexport B = 'two # not'\n#C=three\n\nnonsense\n";
+    let line = |name: &str, value: &str| (name.to_string(), value.to_string());
+    assert_eq!(super::places::env_file(text), [line("HF_TOKEN", "one"), line("B", "two # not")]);
+}

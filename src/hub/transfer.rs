@@ -124,14 +124,14 @@ impl Transfer<'_> {
         let url = self.asked.file_url(&file.name, self.commit, self.places);
         let answer = self.net.follow(&url, &[], false)?;
         let told = |name: &str| header(&answer.response, name);
-        let etag = told("x-linked-etag").or_else(|| told("etag")).map(|etag| plain_etag(&etag));
+        let linked = told("x-linked-etag").map(|etag| plain_etag(&etag));
+        let etag = linked.clone().or_else(|| told("etag").map(|etag| plain_etag(&etag)));
         let Some(etag) = etag.filter(|etag| !etag.is_empty()) else {
             return Err(Trouble::Broken(tr!("Su respuesta no trae ETag.", "Its answer has no ETag.")).into());
         };
         let here = if is_redirect(answer.response.status()) { None } else { answer.response.body().content_length() };
         let size = told("x-linked-size").and_then(|size| size.parse().ok()).or(here);
-        let linked = Some(etag.clone()).filter(|etag| is_sha256(etag));
-        let sha256 = file.sha256.clone().filter(|sha256| is_sha256(sha256)).or(linked);
+        let sha256 = file.sha256.clone().or(linked).filter(|sha256| is_sha256(sha256));
         Ok(Found { etag, size, sha256, response: answer.response, url: answer.url })
     }
 
