@@ -113,21 +113,29 @@ macro_rules! functions {
 functions! {
     fn(a: &[f64]) -> f64;
     fn(a: &[f64]) -> Vec<f64>;
+    fn(a: &[f64], b: bool) -> Vec<f64>;
+    fn(a: &[f64], b: usize) -> usize;
+    fn(a: &[f64], b: f64, c: f64) -> f64;
     fn(a: &[f64], b: &[bool]) -> f64;
+    fn(a: &[f64], b: &[bool], c: &[f64]) -> f64;
     fn(a: &[f64], b: f64) -> f64;
     fn(a: &[f64], b: f64) -> Vec<f64>;
     fn(a: &[f64], b: f64, c: usize) -> Vec<f64>;
     fn(a: &[f64], b: &[f64]) -> f64;
     fn(a: &[f64], b: &[String]) -> String;
     fn(a: &[bool]) -> Vec<usize>;
+    fn(a: &[bool], b: &[bool]) -> Vec<usize>;
     fn(a: &[usize], b: f64) -> usize;
     fn(a: &[usize]) -> Vec<Vec<u32>>;
     fn(a: &[u32]) -> Vec<(u32, u32)>;
     fn(a: &[u32], b: &[String]) -> String;
+    fn(a: &[Vec<u32>]) -> usize;
     fn(a: &str) -> String;
+    fn(a: &str) -> Vec<String>;
     fn(a: &[String]) -> f64;
     fn(a: &[String]) -> String;
     fn(a: &[String]) -> Vec<String>;
     fn(a: &[String], b: &[String]) -> f64;
     fn(a: &[String], b: &[String]) -> usize;
+    fn(a: &[String], b: &[String]) -> Vec<String>;
 }

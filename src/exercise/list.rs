@@ -56,6 +56,34 @@ mod e03g;
 mod e03h;
 #[path = "../../exercises/03-adapt/03i.rs"]
 pub(super) mod e03i;
+#[path = "../../exercises/04-summarize/04a.rs"]
+mod e04a;
+#[path = "../../exercises/04-summarize/04b.rs"]
+mod e04b;
+#[path = "../../exercises/04-summarize/04c.rs"]
+mod e04c;
+#[path = "../../exercises/04-summarize/04d.rs"]
+mod e04d;
+#[path = "../../exercises/04-summarize/04e.rs"]
+mod e04e;
+#[path = "../../exercises/04-summarize/04f.rs"]
+mod e04f;
+#[path = "../../exercises/05-classify/05a.rs"]
+mod e05a;
+#[path = "../../exercises/05-classify/05b.rs"]
+mod e05b;
+#[path = "../../exercises/05-classify/05c.rs"]
+mod e05c;
+#[path = "../../exercises/05-classify/05d.rs"]
+mod e05d;
+#[path = "../../exercises/05-classify/05e.rs"]
+mod e05e;
+#[path = "../../exercises/05-classify/05f.rs"]
+mod e05f;
+#[path = "../../exercises/05-classify/05g.rs"]
+mod e05g;
+#[path = "../../exercises/05-classify/05h.rs"]
+pub(super) mod e05h;
 
 /// Every exercise, in the order of the course.
 pub static ALL: &[Exercise] = &[
@@ -86,6 +114,20 @@ pub static ALL: &[Exercise] = &[
     e03g::EXERCISE,
     e03h::EXERCISE,
     e03i::EXERCISE,
+    e04a::EXERCISE,
+    e04b::EXERCISE,
+    e04c::EXERCISE,
+    e04d::EXERCISE,
+    e04e::EXERCISE,
+    e04f::EXERCISE,
+    e05a::EXERCISE,
+    e05b::EXERCISE,
+    e05c::EXERCISE,
+    e05d::EXERCISE,
+    e05e::EXERCISE,
+    e05f::EXERCISE,
+    e05g::EXERCISE,
+    e05h::EXERCISE,
 ];
 
 /// The quiz of each lesson.
@@ -94,4 +136,6 @@ pub static QUIZZES: &[(&str, &str)] = &[
     ("01", include_str!("../../exercises/01-hub/quiz.md")),
     ("02", include_str!("../../exercises/02-data/quiz.md")),
     ("03", include_str!("../../exercises/03-adapt/quiz.md")),
+    ("04", include_str!("../../exercises/04-summarize/quiz.md")),
+    ("05", include_str!("../../exercises/05-classify/quiz.md")),
 ];

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::list::{e02h, e03d, e03i, QUIZZES};
+use super::list::{e02h, e03d, e03i, e05h, QUIZZES};
 use super::*;
 use crate::table::Table;
 
@@ -185,6 +185,20 @@ fn the_solution_that_cleans_a_file_passes_for_real() {
     let dirty = Given::Table(Box::new(Table::read(&file).unwrap()));
     assert!(matches!(judged(exercise, &dirty, 1), Verdict::Idea(_)));
     let clean = given(&e02h::solution::prepare(&file, "text").unwrap());
+    assert_eq!(judged(exercise, &clean, 1), Verdict::Right);
+}
+
+#[test]
+fn the_solution_that_tidies_labels_passes_for_real() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.csv").to_string_lossy().into_owned();
+    let mut rows: Vec<String> = (0..60).map(|i| format!("comment {i},{}", ["Praise", "complaint"][i % 2])).collect();
+    rows.extend(["very good, praise ", "so bad,Complaint", "no label,", ",praise"].map(String::from));
+    std::fs::write(&file, format!("text,kind\n{}\n", rows.join("\n"))).unwrap();
+    let exercise = find("05h").unwrap();
+    let dirty = given(&Table::read(&file).unwrap().rename("kind", "label").unwrap());
+    assert!(matches!(judged(exercise, &dirty, 1), Verdict::Idea(_)));
+    let clean = given(&e05h::solution::prepare(&file, "text", "kind").unwrap());
     assert_eq!(judged(exercise, &clean, 1), Verdict::Right);
 }
 
