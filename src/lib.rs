@@ -27,6 +27,8 @@ pub mod split;
 
 pub mod clean;
 
+pub mod forum;
+
 pub mod layers;
 
 pub mod metrics;

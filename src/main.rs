@@ -7,6 +7,7 @@ use candle_core::Tensor;
 
 use aula::bench::bench_train;
 use aula::error::{Error, ErrorKind, Result};
+use aula::forum::{Forum, ROWS, SEED};
 use aula::language_model::LanguageModel;
 use aula::pretrain::{pretrain, pretrain_lector, stories_folder, PretrainConfig};
 use aula::stories::StoryTeller;
@@ -18,6 +19,8 @@ const USAGE: &str = "usage:
       the exercises from a terminal
   aula stories es|en [--count N] [--seed N] [--plot NAME]
       tells stories from data/stories
+  aula forum es|en [--out FILE.csv] [--rows N] [--seed N]
+      makes data/es/foro.csv or data/en/forum.csv again, and the list of its faults in data/forum
   aula bench train --model DIR --batches FILE.safetensors [--steps N]
       seconds per step of full fine-tuning, as one line of JSON
   aula logits --model DIR --text TEXT --out FILE.safetensors
@@ -54,6 +57,7 @@ fn command(arguments: &[String]) -> Result<()> {
             }
         }
         Some("stories") => options.stories(),
+        Some("forum") => options.forum(),
         Some("logits") => options.logits(),
         Some("bench") if arguments.get(1).is_some_and(|what| what == "train") => options.bench_train(),
         _ => Err(Error::new(ErrorKind::BadSetting, USAGE)),
@@ -80,6 +84,7 @@ const KNOWN: &[&str] = &[
     "--model",
     "--batches",
     "--text",
+    "--rows",
 ];
 
 impl Options<'_> {
@@ -168,6 +173,26 @@ impl Options<'_> {
         let stories = (0..200_000).map(tell);
         for story in stories.filter(|story| plot.is_none_or(|plot| story.plot == plot)).take(count) {
             println!("[{}] {}\n", story.plot, story.text);
+        }
+        Ok(())
+    }
+
+    fn forum(&self) -> Result<()> {
+        let language = self.arguments.get(1).map_or("es", String::as_str);
+        let data = home()?.join("data");
+        let name = if language == "es" { "es/foro.csv" } else { "en/forum.csv" };
+        let out = self.text("--out").map_or_else(|| data.join(name), PathBuf::from);
+        // A trial leaves the list that ships as it is.
+        let list = match self.text("--out") {
+            Some(_) => out.with_extension("faults.json"),
+            None => data.join(format!("forum/{language}-faults.json")),
+        };
+        let (rows, seed) = (self.value("--rows", ROWS)?, self.value("--seed", SEED)?);
+        let forum = Forum::make(&data.join("forum").to_string_lossy(), language, rows, seed)?;
+        forum.save(&out.to_string_lossy(), &list.to_string_lossy())?;
+        println!("{}: {} rows, {} bytes", out.display(), forum.faults.rows, forum.csv.len());
+        for (fault, ids) in &forum.faults.faults {
+            println!("{fault:16} {}", ids.len());
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ const ROWS: &[&[&str]] = &[
         "stories",
         "metrics",
         "baseline",
+        "forum",
     ],
     &["ops"],
     &["nn"],

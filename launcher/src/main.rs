@@ -81,6 +81,9 @@ enum Command {
     /// Make the stories that the shipped models are trained on
     #[command(disable_help_flag = true)]
     Stories(Rest),
+    /// Make the forum that lesson 2 cleans
+    #[command(disable_help_flag = true)]
+    Forum(Rest),
     /// Write the signatures of the standard library, as the kernel reads them, to a folder
     #[command(hide = true)]
     Standard {
@@ -139,6 +142,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Pretrain(rest) => engine::main(&places, &["pretrain"], &rest.arguments).map(|()| 0)?,
         Command::Train(rest) => engine::main(&places, &["train"], &rest.arguments).map(|()| 0)?,
         Command::Stories(rest) => engine::main(&places, &["stories"], &rest.arguments).map(|()| 0)?,
+        Command::Forum(rest) => engine::main(&places, &["forum"], &rest.arguments).map(|()| 0)?,
         Command::Standard { folder } => setup::write_standard(&places, &folder).map(|()| 0)?,
         Command::Kernel { connection_file } => kernel::main(&places, &connection_file).map(|()| 0)?,
     };

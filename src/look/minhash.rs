@@ -19,7 +19,7 @@ const AT_ONCE: usize = 1 << 14;
 const AT_MOST: usize = 8;
 
 /// What is compared of a text: its letters and digits in lower case, one blank between words.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c.is_alphanumeric() {
@@ -40,7 +40,7 @@ pub(super) fn mixed(mut x: u64) -> u64 {
 }
 
 /// The stretches of a text as sorted numbers, each once.
-fn stretches(plain: &str) -> Vec<u32> {
+pub(crate) fn stretches(plain: &str) -> Vec<u32> {
     let chars: Vec<u64> = plain.chars().map(u64::from).collect();
     let hash = |part: &[u64]| mixed(part.iter().fold(7, |hash, c| mixed(hash) ^ c)) as u32;
     let mut all: Vec<u32> = match chars.len() <= STRETCH {
@@ -53,7 +53,7 @@ fn stretches(plain: &str) -> Vec<u32> {
 }
 
 /// The share of stretches that two texts have in common, from 0 to 1.
-pub(super) fn similarity(a: &str, b: &str) -> f64 {
+pub(crate) fn similarity(a: &str, b: &str) -> f64 {
     let (a, b) = (stretches(a), stretches(b));
     let (mut i, mut j, mut common) = (0, 0, 0);
     while i < a.len() && j < b.len() {

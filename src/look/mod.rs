@@ -28,6 +28,7 @@ pub use texts::TextStats;
 
 pub(crate) use duplicates::{check_similarity, fingerprint, groups};
 pub(crate) use language::{guess, CODES};
+pub(crate) use minhash::{plain, similarity, stretches};
 
 pub(crate) use scan::{is_deleted, is_unseen, mentions, replaced, urls};
 pub(crate) use texts::TRAITS;
