@@ -53,7 +53,7 @@ fn program(places: &Places, compiled: &Compiled, source: &Path) -> Result<Comman
     let binary = source.with_extension("");
     let mut rustc = process::command("rustc");
     rustc.current_dir(&places.root).args(["--edition=2021", "--crate-name=exercise"]);
-    rustc.args(kernel_files::library_flags(places, &compiled.library)?).arg("-o").arg(&binary).arg(source);
+    rustc.args(kernel_files::program_flags(compiled)).arg("-o").arg(&binary).arg(source);
     let status = rustc.status().map_err(|error| not_run(&rustc, &error))?;
     if !status.success() {
         return Err(Problem::new(say!(

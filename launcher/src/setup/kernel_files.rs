@@ -62,11 +62,14 @@ pub fn compiled(places: &Places) -> Result<Compiled> {
     }
 }
 
-/// What rustc needs to be told so that a program uses the compiled library, under the name `aula_built`.
-pub fn library_flags(places: &Places, library: &Path) -> Result<Vec<OsString>> {
-    Ok(flags(&link::ensure(places, library)?))
+/// What rustc needs to be told so that a program uses the compiled library, under the name `aula_built`. A cell is a shared
+/// object, in which a symbol may be missing until it is loaded; a program is none, so it is linked to the real library.
+pub fn program_flags(compiled: &Compiled) -> [OsString; 3] {
+    let deps = compiled.library.parent().unwrap_or(&compiled.library).join("deps");
+    ["-Cprefer-dynamic".into(), flag("--extern=aula_built=", &compiled.library), flag("-Ldependency=", &deps)]
 }
 
+/// What rustc needs to be told so that a cell does.
 fn flags(link: &link::Link) -> Vec<OsString> {
     let mut flags = vec![
         "-Cprefer-dynamic".into(),
