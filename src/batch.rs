@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::needs::Needs;
-use crate::nn::Pass;
+use crate::nn::{Pass, Untracked};
 use crate::ops::IGNORE;
 use crate::rng::Rng;
 use crate::show::Progress;
@@ -244,6 +244,7 @@ pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result
     // Core c takes batches c, c + cores, ...: as many short ones as the others, and as many long ones.
     let job = |core: usize| {
         move || -> Result<Vec<(usize, T)>> {
+            let _nothing_kept = Untracked::begin();
             let mut done = Vec::new();
             for rows in batches.iter().skip(core).step_by(cores) {
                 if stopped() {

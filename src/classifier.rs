@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::figure_of_places;
 use crate::models::{encoder_config, labels, ClassifierEncoder, CLASSIFIER};
 use crate::needs::{Labels, Needs};
-use crate::nn::{self, LoraConfig, Param};
+use crate::nn::{self, LoraConfig, Param, Untracked};
 use crate::ops::{self, Wanted};
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::train::{evaluate, Trainable};
@@ -199,6 +199,7 @@ impl Classifier {
     /// The logits (texts, labels) of a batch.
     pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
         batch.check(&Needs { labels: Labels::Any, ..self.needs() })?;
+        let _nothing_kept = Untracked::begin();
         let pooled = self.model.pooled(&batch.pass(false)?)?.detach();
         Ok(self.model.out.forward(&pooled, (batch.lengths.len(), self.labels.len()))?.detach())
     }
@@ -321,6 +322,10 @@ impl Trainable for Classifier {
         let (encoder, count) = (&self.model.encoder, self.labels.len());
         let labels = if self.several { Labels::Several(count) } else { Labels::Class(count) };
         Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), labels }
+    }
+
+    fn kept(&self, texts: usize, time: usize, _: usize) -> usize {
+        texts * self.model.encoder.kept(time)
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {

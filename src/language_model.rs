@@ -16,7 +16,7 @@ use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation
 use crate::hub::{load_weights, model_files};
 use crate::models::{decoder, Decoder, KvCache};
 use crate::needs::{Labels, Needs};
-use crate::nn::{self, Param, Pass, Weights};
+use crate::nn::{self, Param, Pass, Untracked, Weights};
 use crate::ops::{self, Wanted};
 use crate::rng::Rng;
 use crate::sys::{stopped, write_folder};
@@ -175,6 +175,7 @@ impl LanguageModel {
         if stopped() {
             return Ok(Vec::new()); // of many texts, those after a stop are empty
         }
+        let _nothing_kept = Untracked::begin();
         let (ends, limit) = (self.end_tokens(), config.max_tokens.min(limit - start));
         let (mut rng, mut cache) = (Rng::new(config.seed), KvCache::new());
         let mut logits = self.next_logits(&Pass::text(prompt), &mut cache)?;
@@ -306,6 +307,10 @@ impl Trainable for LanguageModel {
     fn needs(&self) -> Needs {
         let vocab_size = self.decoder.head().var().dims()[0];
         Needs { vocab_size, max_tokens: self.decoder.max_tokens(), labels: Labels::Tokens }
+    }
+
+    fn kept(&self, texts: usize, time: usize, _: usize) -> usize {
+        texts * time * nn::kept_per_position(&*self.decoder, "", false)
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {

@@ -217,6 +217,10 @@ impl Trainable for MaskedModel {
         Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), labels: Labels::Tokens }
     }
 
+    fn kept(&self, texts: usize, time: usize, _: usize) -> usize {
+        texts * self.model.encoder.kept(time)
+    }
+
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
         batch.check(&self.needs())?;
         let states = self.model.encoder.hidden(&batch.pass(training)?)?.flatten(0, 1)?; // (texts * time, hidden)

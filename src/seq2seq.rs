@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{last_logits, sample, GenerateConfig, Generation, Writing};
 use crate::models::{encoder_decoder, CrossCache, EncoderDecoder, Source};
 use crate::needs::{Labels, Needs};
-use crate::nn::{self, LoraConfig, Param, Pass};
+use crate::nn::{self, LoraConfig, Param, Pass, Untracked};
 use crate::ops::{self, mix, Wanted, IGNORE};
 use crate::rng::Rng;
 use crate::sys::stopped;
@@ -172,6 +172,7 @@ impl Seq2Seq {
         if stopped() {
             return Ok(Vec::new()); // of many texts, those after a stop are empty
         }
+        let _nothing_kept = Untracked::begin();
         let source = self.encode(&Pass::text(source))?;
         let mut cache = CrossCache::new();
         let first = self.next_logits(&[self.start], &source, &mut cache)?;
@@ -306,6 +307,16 @@ impl Trainable for Seq2Seq {
 
     fn needs(&self) -> Needs {
         Needs { vocab_size: self.model.head().var().dims()[0], max_tokens: 0, labels: Labels::Text }
+    }
+
+    fn kept(&self, texts: usize, time: usize, width: usize) -> usize {
+        let per_position = |part| nn::kept_per_position(&*self.model, part, false);
+        let number = |name: &str| self.files.config[name].as_u64().unwrap_or(0) as usize;
+        let (layers, heads) = (number("num_layers"), number("num_heads"));
+        // Keys and values of the source for each layer that writes; and the scores, which this family adds something to.
+        let cross = 2 * layers * heads * number("d_kv");
+        let scores = 3 * layers * heads * (time * time + width * width + width * time);
+        texts * (time * (per_position("encoder.") + cross) + width * per_position("decoder.") + scores)
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {

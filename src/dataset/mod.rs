@@ -188,6 +188,18 @@ impl Dataset {
         self.examples.iter().filter(|example| example.length > self.max_tokens).count()
     }
 
+    /// The lengths of the `count` longest rows, and how many labels each has, longest first.
+    pub(crate) fn longest(&self, count: usize) -> Vec<(usize, usize)> {
+        let width = |i: usize| match &self.targets {
+            Targets::Labels(labels) => labels[i].len(),
+            _ => 0,
+        };
+        let mut rows: Vec<_> = (0..self.len()).map(|i| (self.examples[i].ids.len(), width(i))).collect();
+        rows.sort_unstable_by(|a, b| b.cmp(a));
+        rows.truncate(count);
+        rows
+    }
+
     /// How many tokens in all, after cutting.
     pub fn tokens(&self) -> usize {
         self.examples.iter().map(|example| example.ids.len()).sum()

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use super::deberta_v2::{self, DistanceConfig, Distances, Rows, Terms};
 use crate::error::Result;
-use crate::nn::{module_fields, LayerNorm, Linear, Param, Pass, Weights};
+use crate::nn::{kept_per_position, module_fields, LayerNorm, Linear, Param, Pass, Weights};
 use crate::ops::{self, Activation};
 
 /// The sizes and habits of an encoder, whatever its family calls them.
@@ -241,6 +241,14 @@ impl Encoder {
     /// The longest text it can read, in tokens.
     pub fn max_tokens(&self) -> usize {
         self.config.positions - self.config.first_position
+    }
+
+    /// About how many numbers a training pass keeps of a text of `time` tokens.
+    pub fn kept(&self, time: usize) -> usize {
+        let c = &self.config;
+        // With distances the scores are held, and what each position says of each distance.
+        let scores = if self.distances.is_some() { 8 * c.layers * c.heads * time * time } else { 0 };
+        time * kept_per_position(self, "", false) + scores
     }
 
     /// How many tokens it knows.

@@ -1,5 +1,6 @@
 //! Layers whose every weight can be trained, frozen or adapted.
 
+mod kept;
 mod layer_norm;
 mod linear;
 mod lora;
@@ -8,6 +9,7 @@ mod param;
 mod pass;
 mod weights;
 
+pub use kept::{kept_per_position, Untracked};
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, Lora};
 pub use lora::{add_lora, count_parameters, merge_lora, merged_weights, set_weights, train_all, LoraConfig};

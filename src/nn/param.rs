@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Tensor, Var};
 
-use super::Pass;
+use super::{Pass, Untracked};
 use crate::error::Result;
 use crate::ops;
 
@@ -31,9 +31,10 @@ impl Param {
         Ok(Self { name: name.into(), trainable: true, var, looked_up: Arc::default() })
     }
 
-    /// The value for a computation: tracked where trainable, a constant where frozen. Nothing is copied.
+    /// The value for a computation: tracked where trainable, a constant where frozen or while an [`Untracked`] lives.
+    /// Nothing is copied.
     pub fn value(&self) -> Tensor {
-        match self.trainable {
+        match self.trainable && !Untracked::now() {
             true => self.var.as_tensor().clone(),
             false => self.var.as_detached_tensor(),
         }

@@ -7,6 +7,7 @@ use super::Trainable;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::needs::nothing_to_predict;
+use crate::nn::Untracked;
 use crate::show::Progress;
 use crate::sys::{on_each_core, stopped, threads};
 
@@ -79,6 +80,7 @@ pub(super) fn measure(
     let part = batches.len().div_ceil(threads()).max(1);
     let (texts, tell) = (AtomicUsize::new(0), Mutex::new(tell));
     let measure = |rows: &[Vec<usize>]| -> Result<(f64, usize)> {
+        let _nothing_kept = Untracked::begin();
         let (mut sum, mut tokens) = (0f64, 0usize);
         for rows in rows {
             let batch = data.batch(rows)?;

@@ -2,6 +2,7 @@
 
 mod config;
 mod measure;
+mod memory;
 mod resume;
 mod run;
 mod step;
@@ -13,6 +14,7 @@ use candle_core::Tensor;
 
 pub use config::{Metric, ParamGroup, TrainConfig};
 pub use measure::{evaluate, Score};
+pub use memory::{estimate_memory, MemoryEstimate};
 pub use run::fine_tune;
 pub use step::{train_step, train_step_in_parts};
 
@@ -32,6 +34,13 @@ pub trait Trainable: Sync + Any {
     /// What it can read and learn: other data are an error before anything is computed.
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// About how many numbers a training pass over `texts` texts of `time` tokens keeps for the way back; texts to write
+    /// have `width` tokens. 0: nobody knows.
+    fn kept(&self, texts: usize, time: usize, width: usize) -> usize {
+        let _ = (texts, time, width);
+        0
     }
 
     /// True when it learns labels of texts and not tokens: then nobody wants to see a perplexity.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
+use super::memory::check_memory;
 use super::resume::{self, Found};
 use super::step::train_step_in_parts;
 use super::view::View;
@@ -32,6 +33,7 @@ pub fn fine_tune(model: &mut dyn Trainable, train: &Dataset, valid: &Dataset, co
     let needs = model.needs();
     train.check(&needs)?;
     valid.check(&needs)?;
+    check_memory(model, train, config)?;
     let mut run = Run::start(model, train, valid, config)?;
     let (mut batches, mut of_epoch) = (Vec::new(), 0);
     while run.made() < run.plan.total {
