@@ -25,6 +25,8 @@ pub struct Batch {
     pub seeds: Vec<u64>,
     /// Share of each label that is given to all labels alike while training.
     pub smoothing: f64,
+    /// How much each class weighs while training, or each label's presence; empty: all the same.
+    pub class_weights: Vec<f64>,
     /// Which of two texts each position belongs to; empty: no row holds two.
     token_types: Vec<u32>,
     /// The lengths of the texts packed into each row; empty: one text a row.
@@ -99,6 +101,7 @@ impl Batch {
             labels,
             seeds: rows.iter().map(|row| row.seed).collect(),
             smoothing: 0.0,
+            class_weights: Vec::new(),
             token_types,
             parts: if packed { rows.iter().map(parts).collect() } else { Vec::new() },
             per_position,
@@ -125,7 +128,10 @@ impl Batch {
     /// Splits the batch into at most `count` parts of about as many texts each, padded anew.
     pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
         let rows = self.rows()?;
-        let part = |rows: &[Row]| Ok(Self { smoothing: self.smoothing, ..Self::of(rows.to_vec(), self.per_position)? });
+        let part = |rows: &[Row]| {
+            let class_weights = self.class_weights.clone();
+            Ok(Self { smoothing: self.smoothing, class_weights, ..Self::of(rows.to_vec(), self.per_position)? })
+        };
         rows.chunks(rows.len().div_ceil(count.max(1)).max(1)).map(part).collect()
     }
 

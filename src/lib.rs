@@ -119,7 +119,7 @@ pub mod prelude {
     pub use crate::sys::stopped;
     pub use crate::table::Table;
     pub use crate::tokenizer::{compare_tokenizers, Tokenizer, TokenizerKind, Tokens};
-    pub use crate::train::{evaluate, fine_tune, Metric, ParamGroup, Score, TrainConfig};
+    pub use crate::train::{evaluate, fine_tune, ClassWeights, Metric, ParamGroup, Score, TrainConfig};
 }
 
 pub use {candle_core, candle_nn, plotters, polars, tokenizers};

@@ -29,6 +29,8 @@ pub enum Labels {
     Class(usize),
     /// Any of so many labels: a 0 or a 1 for each.
     Several(usize),
+    /// A number, kept among labels by its bits ([`f32::to_bits`]).
+    Number,
 }
 
 impl Needs {
@@ -73,6 +75,10 @@ impl Needs {
             Labels::Tokens | Labels::Text => (past(labels, self.vocab_size.max(1)), self.vocab_size),
             Labels::Class(count) if labels.len() == 1 => (past(labels, count), count),
             Labels::Several(count) if labels.len() == count => (past(labels, 2), 2),
+            Labels::Number if labels.len() == 1 => {
+                (labels.iter().copied().find(|label| !f32::from_bits(*label).is_finite()), 0)
+            }
+            Labels::Number => return Err(wrong_count(labels.len(), 1)),
             Labels::Class(_) => return Err(wrong_count(labels.len(), 1)),
             Labels::Several(count) => return Err(wrong_count(labels.len(), count)),
         };

@@ -57,7 +57,7 @@ pub enum Targets {
     Answer(Vec<Vec<usize>>),
     /// Tokens that were hidden, drawn anew whenever a batch is made.
     Hidden(Masking),
-    /// Labels of each text: its class, or a 0 or 1 for each of several.
+    /// Labels of each text: its class, a 0 or 1 for each of several, or the bits of a number.
     Labels(Vec<Vec<u32>>),
 }
 
@@ -177,10 +177,7 @@ impl Dataset {
         for Example { ids, parts, .. } in &self.examples {
             needs.check_text(ids, parts.iter().copied().max().unwrap_or(ids.len()))?;
         }
-        match &self.targets {
-            Targets::Labels(labels) => labels.iter().try_for_each(|labels| needs.check_labels(labels)),
-            _ => Ok(()), // they are tokens of the texts
-        }
+        self.labels().iter().try_for_each(|labels| needs.check_labels(labels)) // others are tokens of the texts
     }
 
     /// How many texts were cut to `max_tokens`.
@@ -190,14 +187,19 @@ impl Dataset {
 
     /// The lengths of the `count` longest rows, and how many labels each has, longest first.
     pub(crate) fn longest(&self, count: usize) -> Vec<(usize, usize)> {
-        let width = |i: usize| match &self.targets {
-            Targets::Labels(labels) => labels[i].len(),
-            _ => 0,
-        };
+        let width = |i: usize| self.labels().get(i).map_or(0, Vec::len);
         let mut rows: Vec<_> = (0..self.len()).map(|i| (self.examples[i].ids.len(), width(i))).collect();
         rows.sort_unstable_by(|a, b| b.cmp(a));
         rows.truncate(count);
         rows
+    }
+
+    /// The labels of each text, where texts have labels.
+    pub(crate) fn labels(&self) -> &[Vec<u32>] {
+        match &self.targets {
+            Targets::Labels(labels) => labels,
+            _ => &[],
+        }
     }
 
     /// How many tokens in all, after cutting.

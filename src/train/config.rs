@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Trainable;
+use super::{ClassWeights, Trainable};
 use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result, Settings};
 use crate::optim::{AdamWConfig, Group};
@@ -30,6 +30,9 @@ pub struct TrainConfig {
     pub groups: Vec<ParamGroup>,
     /// Share of each label that is given to all labels alike (0.0): a model that is told so is less sure of itself. Try 0.1.
     pub label_smoothing: f64,
+    /// How much each class weighs in the loss of a classifier (`ClassWeights::Equal`). Where one is rare, try
+    /// `ClassWeights::Balanced`: it is guessed more often then. Losses that are measured stay plain.
+    pub class_weights: ClassWeights,
     /// Longest gradient that is let through (1.0).
     pub max_grad_norm: f64,
     /// After this many epochs without a better result training ends, and the best epoch's weights are put back
@@ -68,6 +71,7 @@ impl Default for TrainConfig {
             weight_decay: 0.01,
             groups: Vec::new(),
             label_smoothing: 0.0,
+            class_weights: ClassWeights::Equal,
             max_grad_norm: 1.0,
             patience: 0,
             monitor: LOSS.to_string(),
@@ -197,6 +201,7 @@ impl TrainConfig {
             (0.0..1.0).contains(&self.label_smoothing),
             format!("label_smoothing = {} (0.0 ... 0.3)", self.label_smoothing),
         );
+        all.must(self.class_weights.valid(), format!("class_weights = {:?} (0.0, 1.0, 2.5, ...)", self.class_weights));
         all.must(self.max_minutes >= 0.0, format!("max_minutes = {} (0.0 ... 60.0)", self.max_minutes));
         for group in &self.groups {
             let ParamGroup { pattern, learning_rate, weight_decay } = group;
@@ -263,6 +268,7 @@ impl TrainConfig {
             ("weight_decay", self.weight_decay.to_string()),
             ("groups", format!("{:?}", self.groups)),
             ("label_smoothing", self.label_smoothing.to_string()),
+            ("class_weights", format!("{:?}", self.class_weights)),
             ("max_grad_norm", self.max_grad_norm.to_string()),
             ("patience", self.patience.to_string()),
             ("monitor", self.monitor.clone()),

@@ -1,5 +1,6 @@
 //! Training: free functions over anything that has weights and a loss.
 
+mod class_weights;
 mod config;
 mod measure;
 mod memory;
@@ -12,6 +13,7 @@ use std::any::Any;
 
 use candle_core::Tensor;
 
+pub use class_weights::ClassWeights;
 pub use config::{Metric, ParamGroup, TrainConfig};
 pub use measure::{evaluate, Score};
 pub use memory::{estimate_memory, MemoryEstimate};
@@ -34,6 +36,11 @@ pub trait Trainable: Sync + Any {
     /// What it can read and learn: other data are an error before anything is computed.
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// How much a batch's mean loss weighs beside another's: by its predictions that count.
+    fn weight(&self, batch: &Batch) -> f64 {
+        batch.counted() as f64
     }
 
     /// About how many numbers a training pass over `texts` texts of `time` tokens keeps for the way back; texts to write

@@ -98,6 +98,7 @@ pub(super) struct Run<'a> {
     pub(super) valid: &'a Dataset,
     pub(super) config: &'a TrainConfig,
     plan: Plan,
+    class_weights: Vec<f64>,
     pub(super) optimizer: AdamW,
     pub(super) view: View,
     /// A number for each trainable tensor as it was before the first step.
@@ -116,8 +117,9 @@ impl<'a> Run<'a> {
         let plan = Plan::new(train, config);
         let optimizer = AdamW::new(config.optimizer()).with_groups(config.groups_of(model)?);
         let before = fingerprints(model)?;
+        let class_weights = config.class_weights.of(train, model.needs().labels)?;
         let view = View::start(model, plan.total, config);
-        let mut run = Self { model, train, valid, config, plan, optimizer, view, before, best: None };
+        let mut run = Self { model, train, valid, config, plan, class_weights, optimizer, view, before, best: None };
         match resume::read(&run)? {
             Some(found) => run.go_on(found)?,
             None => {
@@ -171,6 +173,7 @@ impl<'a> Run<'a> {
         let batch = |rows: &[usize]| -> Result<Batch> {
             let mut batch = self.train.batch_seeded(rows, mix(config.seed, step as u64))?;
             batch.smoothing = config.label_smoothing;
+            batch.class_weights.clone_from(&self.class_weights);
             Ok(batch)
         };
         let parts: Vec<Batch> = rows.chunks(config.batch_size).map(batch).collect::<Result<_>>()?;

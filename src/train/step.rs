@@ -22,7 +22,7 @@ pub fn train_step(
     optimizer: &mut AdamW,
     learning_rate: f64,
 ) -> Result<(f64, f64)> {
-    let (loss, gradients) = backward(model, batch, counted(&[batch])? as f64)?;
+    let (loss, gradients) = backward(model, batch, weight(model, &[batch])?)?;
     check_loss(loss, optimizer, learning_rate)?;
     let norm = optimizer.step(&model.params(), &gradients, learning_rate)?;
     Ok((loss, norm))
@@ -41,13 +41,13 @@ pub fn train_step_in_parts(
     if let [batch] = parts {
         return train_step(model, batch, optimizer, learning_rate);
     }
-    let counted = counted(&parts.iter().collect::<Vec<_>>())? as f64;
+    let all = weight(model, &parts.iter().collect::<Vec<_>>())?;
     let params = model.params();
     let params: Vec<&Param> = params.into_iter().filter(|param| param.trainable).collect();
     let mut sums: Vec<Option<Tensor>> = params.iter().map(|_| None).collect();
     let mut loss = 0f64;
     for batch in parts {
-        let (part, gradients) = backward(model, batch, counted)?;
+        let (part, gradients) = backward(model, batch, all)?;
         loss += part;
         check_loss(loss, optimizer, learning_rate)?;
         for (param, sum) in params.iter().zip(&mut sums) {
@@ -63,11 +63,11 @@ pub fn train_step_in_parts(
     Ok((loss, norm))
 }
 
-/// The batch's part of the mean loss over `counted` predictions, and its gradients, a store for each core's texts.
-fn backward(model: &dyn Trainable, batch: &Batch, counted: f64) -> Result<(f64, Vec<GradStore>)> {
+/// The batch's part of a mean loss whose predictions weigh `all`, and its gradients, a store for each core's texts.
+fn backward(model: &dyn Trainable, batch: &Batch, all: f64) -> Result<(f64, Vec<GradStore>)> {
     let shards = batch.shards(threads())?;
     let backward = |shard: &Batch| -> Result<(f64, GradStore)> {
-        let loss = (model.loss(shard, true)? * (shard.counted() as f64 / counted))?;
+        let loss = (model.loss(shard, true)? * (model.weight(shard) / all))?;
         Ok((f64::from(loss.to_scalar::<f32>()?), loss.backward()?))
     };
     let backward = &backward;
@@ -81,11 +81,12 @@ fn backward(model: &dyn Trainable, batch: &Batch, counted: f64) -> Result<(f64, 
     Ok((loss, gradients))
 }
 
-/// How many predictions count; none is an error.
-fn counted(parts: &[&Batch]) -> Result<usize> {
-    match parts.iter().map(|part| part.counted()).sum() {
-        0 => Err(nothing_to_predict()),
-        counted => Ok(counted),
+/// How much the predictions of some parts weigh together; where nothing counts that is an error.
+fn weight(model: &dyn Trainable, parts: &[&Batch]) -> Result<f64> {
+    let all: f64 = parts.iter().map(|part| model.weight(part)).sum();
+    match all > 0.0 {
+        true => Ok(all),
+        false => Err(nothing_to_predict()),
     }
 }
 

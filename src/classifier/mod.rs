@@ -1,15 +1,18 @@
 //! A classifier as a notebook holds it: it says which label a text has, or which of several.
 
+mod figures;
+mod loss;
+mod number;
+
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use serde_json::{json, Value};
 
 use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::ModelFolder;
 use crate::dataset::{by_length, check_columns, Batch, Dataset, Targets};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::figure_of_places;
 use crate::models::{encoder_config, labels, ClassifierEncoder, CLASSIFIER};
 use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param, Untracked};
@@ -17,33 +20,52 @@ use crate::ops::{self, Wanted};
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::train::{evaluate, Trainable};
 
-/// What `config.json` calls a model whose texts have any number of labels.
-const SEVERAL: &str = "multi_label_classification";
-
 /// A model that puts labels on texts.
 pub struct Classifier {
     files: ModelFolder,
     model: ClassifierEncoder,
     labels: Vec<String>,
-    several: bool,
+    task: Task,
+}
+
+/// What the model says of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    /// One of its labels.
+    One,
+    /// Any number of its labels.
+    Several,
+    /// A number.
+    Number,
+}
+
+impl Task {
+    /// What `config.json` calls it in `problem_type`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::One => "single_label_classification",
+            Self::Several => "multi_label_classification",
+            Self::Number => "regression",
+        }
+    }
+
+    /// As transformers reads it: a single output is a number, unless it says otherwise.
+    fn read(config: &Value, outputs: usize) -> Self {
+        let named = |task: &Self| config["problem_type"].as_str() == Some(task.name());
+        let default = if outputs == 1 { Self::Number } else { Self::One };
+        [Self::One, Self::Several, Self::Number].into_iter().find(named).unwrap_or(default)
+    }
 }
 
 pub use crate::metrics::Prediction;
 
 impl Classifier {
     /// Loads a trained classifier: a folder or a name of the Hub (`"org/name"`): bert, deberta-v2, distilbert, roberta,
-    /// xlm-roberta.
+    /// xlm-roberta. One that gives a number (`problem_type: regression`) speaks by [`Classifier::predict_numbers`].
     pub fn load(name: &str) -> Result<Self> {
         let files = ModelFolder::open(name)?;
         let labels = labels(&files.config);
-        let several = files.config["problem_type"].as_str() == Some(SEVERAL);
-        if files.config["problem_type"].as_str() == Some("regression") || (labels.len() < 2 && !several) {
-            return Err(Error::new(
-                ErrorKind::BadModel,
-                tr!("«{name}» da un número, no etiquetas.", "\"{name}\" gives a number, not labels."),
-            )
-            .next(tr!("Elige un clasificador.", "Choose a classifier.")));
-        }
+        let task = Task::read(&files.config, labels.len());
         let weights = files.weights()?;
         if !weights.any(CLASSIFIER) {
             return Err(Error::new(
@@ -57,22 +79,23 @@ impl Classifier {
         }
         let model = ClassifierEncoder::new(encoder_config(&files.config)?, weights)?;
         files.tokenizer.check_fits(model.encoder.vocab_size())?;
-        Ok(Self { files, model, labels, several })
+        Ok(Self { files, model, labels, task })
     }
 
     /// A model of the same kinds with a new head for `labels`, one of which each text has. It knows nothing yet.
     pub fn new(name: &str, labels: &[&str]) -> Result<Self> {
-        Self::with_new_head(name, labels, false)
+        Self::with_new_head(name, labels, Task::One)
     }
 
     /// As [`Classifier::new`], where a text has any number of the labels.
     pub fn multi_label(name: &str, labels: &[&str]) -> Result<Self> {
-        Self::with_new_head(name, labels, true)
+        Self::with_new_head(name, labels, Task::Several)
     }
 
-    fn with_new_head(name: &str, labels: &[&str], several: bool) -> Result<Self> {
+    fn with_new_head(name: &str, labels: &[&str], task: Task) -> Result<Self> {
         let known: std::collections::BTreeSet<_> = labels.iter().collect();
-        if known.len() != labels.len() || labels.len() < 2 - usize::from(several) {
+        let least = if task == Task::One { 2 } else { 1 };
+        if known.len() != labels.len() || labels.len() < least {
             return Err(Error::new(
                 ErrorKind::BadSetting,
                 tr!("Estas etiquetas no sirven: {labels:?}.", "These labels do not work: {labels:?}."),
@@ -83,7 +106,7 @@ impl Classifier {
         let config = &mut files.config;
         config["id2label"] = labels.iter().enumerate().map(|(i, label)| (i.to_string(), json!(label))).collect();
         config["label2id"] = labels.iter().enumerate().map(|(i, label)| (label.to_string(), json!(i))).collect();
-        config["problem_type"] = json!(if several { SEVERAL } else { "single_label_classification" });
+        config["problem_type"] = json!(task.name());
         if let Some(Value::String(class)) = config["architectures"].get_mut(0) {
             // BertForMaskedLM, BertModel: what is before says the family.
             let family = class.split("For").next().unwrap_or_default().trim_end_matches("Model");
@@ -91,7 +114,7 @@ impl Classifier {
         }
         let model = ClassifierEncoder::with_new_head(encoder_config(config)?, files.weights()?, 42)?;
         files.tokenizer.check_fits(model.encoder.vocab_size())?;
-        Ok(Self { files, model, labels: labels.iter().map(ToString::to_string).collect(), several })
+        Ok(Self { files, model, labels: labels.iter().map(ToString::to_string).collect(), task })
     }
 
     /// The labels, in the model's order.
@@ -154,10 +177,11 @@ impl Classifier {
             })
         };
         let places: Vec<usize> = labels.iter().map(place).collect::<Result<_>>()?;
-        match (self.several, places.as_slice()) {
-            (true, places) => Ok((0..self.labels.len()).map(|i| u32::from(places.contains(&i))).collect()),
-            (false, [place]) => Ok(vec![*place as u32]),
-            (false, places) => {
+        self.must_give(false)?;
+        match (self.task, places.as_slice()) {
+            (Task::Several, places) => Ok((0..self.labels.len()).map(|i| u32::from(places.contains(&i))).collect()),
+            (_, [place]) => Ok(vec![*place as u32]),
+            (_, places) => {
                 let (row, count) = (row + 1, places.len());
                 Err(Error::new(
                     ErrorKind::BadData,
@@ -179,19 +203,25 @@ impl Classifier {
 
     /// What the model says of each text, in their order; a text longer than the model reads is cut.
     pub fn predict_all(&self, texts: &[String]) -> Result<Vec<Prediction>> {
-        let encoded = self.tokenizer().encode_within(texts, self.max_tokens())?;
-        let ids: Vec<Vec<u32>> = encoded.into_iter().map(|(ids, _)| ids).collect();
-        let shares = by_length(&ids, |batch| self.shares(batch))?;
+        self.must_give(false)?;
+        let shares = self.shares_all(texts)?;
         let scores = |shares: Vec<f32>| self.labels.iter().cloned().zip(shares).collect();
         Ok(texts.iter().zip(shares).map(|(text, shares)| Prediction::of(text, scores(shares))).collect())
     }
 
-    /// Each label's probability for each text of a batch.
+    fn shares_all(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        let encoded = self.tokenizer().encode_within(texts, self.max_tokens())?;
+        let ids: Vec<Vec<u32>> = encoded.into_iter().map(|(ids, _)| ids).collect();
+        by_length(&ids, |batch| self.shares(batch))
+    }
+
+    /// Each label's probability for each text of a batch, or its number.
     fn shares(&self, batch: &Batch) -> Result<Vec<Vec<f32>>> {
         let logits = self.logits(batch)?;
-        let shares = match self.several {
-            true => candle_nn::ops::sigmoid(&logits)?,
-            false => candle_nn::ops::softmax(&logits, 1)?,
+        let shares = match self.task {
+            Task::One => candle_nn::ops::softmax(&logits, 1)?,
+            Task::Several => candle_nn::ops::sigmoid(&logits)?,
+            Task::Number => logits,
         };
         Ok(shares.to_vec2()?)
     }
@@ -202,47 +232,6 @@ impl Classifier {
         let _nothing_kept = Untracked::begin();
         let pooled = self.model.pooled(&batch.pass(false)?)?.detach();
         Ok(self.model.out.forward(&pooled, (batch.lengths.len(), self.labels.len()))?.detach())
-    }
-
-    /// The share of labels that the model gets right: of texts, or of all pairs of text and label where there are several.
-    pub fn accuracy(&self, data: &Dataset) -> Result<f64> {
-        Ok(match self.several {
-            true => 1.0 - self.figure(data, "hamming_loss")?,
-            false => self.figure(data, "accuracy")?,
-        })
-    }
-
-    /// The mean F1 of the labels, each of which counts the same. For `TrainConfig { metrics }`, as `accuracy`.
-    pub fn macro_f1(&self, data: &Dataset) -> Result<f64> {
-        self.figure(data, "macro_f1")
-    }
-
-    /// F1 over all decisions together: of texts that may have several labels.
-    pub fn micro_f1(&self, data: &Dataset) -> Result<f64> {
-        self.figure(data, "micro_f1")
-    }
-
-    /// A figure of the labels that the model gives, from a probability of 0.5 on where there may be several.
-    fn figure(&self, data: &Dataset, name: &str) -> Result<f64> {
-        let (mut truth, mut guess) = (Vec::new(), Vec::new());
-        let places = |chosen: &dyn Fn(usize) -> bool| (0..self.labels.len()).filter(|i| chosen(*i)).collect::<Vec<_>>();
-        data.check(&self.needs())?;
-        for rows in data.in_order(32) {
-            let batch = data.batch(&rows)?;
-            let width = batch.labels.len() / rows.len();
-            for (shares, labels) in self.shares(&batch)?.iter().zip(batch.labels.chunks(width)) {
-                let best = (0..shares.len()).max_by(|a, b| shares[*a].total_cmp(&shares[*b])).unwrap_or(0);
-                truth.push(match self.several {
-                    true => places(&|i| labels[i] == 1),
-                    false => vec![labels[0] as usize],
-                });
-                guess.push(match self.several {
-                    true => places(&|i| shares[i] > 0.5),
-                    false => vec![best],
-                });
-            }
-        }
-        Ok(figure_of_places(&truth, &guess, self.labels.len(), self.several, name))
     }
 
     /// Mean loss on some data.
@@ -320,8 +309,21 @@ impl Trainable for Classifier {
 
     fn needs(&self) -> Needs {
         let (encoder, count) = (&self.model.encoder, self.labels.len());
-        let labels = if self.several { Labels::Several(count) } else { Labels::Class(count) };
+        let labels = match self.task {
+            Task::One => Labels::Class(count),
+            Task::Several => Labels::Several(count),
+            Task::Number => Labels::Number,
+        };
         Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), labels }
+    }
+
+    fn weight(&self, batch: &Batch) -> f64 {
+        match (self.task, &batch.class_weights[..]) {
+            (Task::One, weights @ [_, ..]) => {
+                batch.labels.iter().filter_map(|label| weights.get(*label as usize)).sum()
+            }
+            _ => batch.counted() as f64,
+        }
     }
 
     fn kept(&self, texts: usize, time: usize, _: usize) -> usize {
@@ -332,10 +334,15 @@ impl Trainable for Classifier {
         batch.check(&self.needs())?;
         let pooled = self.model.pooled(&batch.pass(training)?)?; // (texts, hidden)
         let pooled = if training { pooled } else { pooled.detach() };
-        let out = &self.model.out;
-        if self.several {
-            let shape = (batch.lengths.len(), self.labels.len());
-            return several_loss(&out.forward(&pooled, shape)?, &batch.labels);
+        let (out, shape) = (&self.model.out, (batch.lengths.len(), self.labels.len()));
+        let weights = if training { &batch.class_weights[..] } else { &[] };
+        match self.task {
+            Task::Number => return loss::number(&out.forward(&pooled, shape)?, &batch.labels),
+            Task::Several => return loss::several(&out.forward(&pooled, shape)?, &batch.labels, weights),
+            Task::One if !weights.is_empty() => {
+                return loss::weighted(&out.forward(&pooled, shape)?, &batch.labels, weights, batch.smoothing)
+            }
+            Task::One => {}
         }
         let bias = out.bias.as_ref().map(Param::value);
         let bias = bias.ok_or_else(|| Error::new(ErrorKind::Engine, "a classifier without bias"))?;
@@ -343,14 +350,6 @@ impl Trainable for Classifier {
         let smoothing = batch.smoothing_while(training);
         Ok(ops::linear_cross_entropy(&pooled, &out.weight.value(), Some(&bias), &batch.labels, smoothing, wanted)?)
     }
-}
-
-/// Mean binary cross-entropy of `logits` (texts, labels) against 0 or 1 for each: `max(x, 0) - x y + ln(1 + e^-|x|)`.
-fn several_loss(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
-    let labels: Vec<f32> = labels.iter().map(|label| *label as f32).collect();
-    let labels = Tensor::from_vec(labels, logits.shape(), &Device::Cpu)?;
-    let soft = ((logits.abs()?.neg()?.exp()? + 1.0)?).log()?;
-    Ok(((logits.relu()? - (logits * labels)?)? + soft)?.mean_all()?)
 }
 
 impl std::fmt::Display for Classifier {

@@ -1,0 +1,175 @@
+//! What classifiers learn by besides plain labels: classes that weigh differently, and numbers in place of labels.
+//!
+//! The reference numbers come from `tests/fixtures/bert/make_losses.py`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
+
+mod reference;
+
+use std::collections::HashMap;
+
+use aula::classifier::Classifier;
+use aula::dataset::Batch;
+use aula::optim::{AdamW, AdamWConfig};
+use aula::train::{fine_tune, train_step_in_parts, ClassWeights, TrainConfig, Trainable};
+use candle_core::Tensor;
+use reference::{difference, floats, path, relative, tensors, texts};
+
+type Expected = HashMap<String, Tensor>;
+
+/// The fixture's texts with labels as `encode` keeps them.
+fn batch(expected: &Expected, encode: fn(f64) -> u32) -> Batch {
+    let texts = texts(expected);
+    let all: Vec<u32> = floats(&expected["labels"]).into_iter().map(encode).collect();
+    let labels: Vec<Vec<u32>> = all.chunks(all.len() / texts.len()).map(<[u32]>::to_vec).collect();
+    Batch::labelled(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), &labels, &[], false).unwrap()
+}
+
+/// Loss and gradients, of the whole batch and of its parts added up by their weights, are PyTorch's.
+fn weighted_equals_torch(name: &str, prefix: &str, smoothing: f64) {
+    let expected = tensors(&format!("bert/{name}"), "weighted.safetensors");
+    let model = Classifier::load(&path(&format!("bert/{name}"))).unwrap();
+    let mut batch = batch(&expected, |label| label as u32);
+    batch.class_weights = floats(&expected["weights"]);
+    batch.smoothing = smoothing;
+    let theirs = floats(&expected[&format!("{prefix}loss")])[0];
+    for parts in 1..4 {
+        let shards = batch.shards(parts).unwrap();
+        let all: f64 = shards.iter().map(|shard| model.weight(shard)).sum();
+        let (mut loss, mut gradients) = (0.0, Vec::new());
+        for shard in &shards {
+            let part = (model.loss(shard, true).unwrap() * (model.weight(shard) / all)).unwrap();
+            loss += floats(&part)[0];
+            gradients.push(part.backward().unwrap());
+        }
+        assert!((loss - theirs).abs() < 1e-5, "{name} {prefix} in {parts} parts: {loss} against {theirs}");
+        let mut compared = 0;
+        for param in model.params() {
+            let mine = param.gradient(&gradients).unwrap().unwrap();
+            let Some(theirs) = expected.get(&format!("{prefix}grad.{}", param.name)) else { continue };
+            assert!(relative(&mine, theirs) < 1e-3, "{name} {prefix}: {}", param.name);
+            compared += 1;
+        }
+        assert_eq!(compared, 3);
+    }
+    let step = train_step_in_parts(&model, &batch.shards(2).unwrap(), &mut AdamW::new(AdamWConfig::default()), 1e-3);
+    assert!((step.unwrap().0 - theirs).abs() < 1e-5);
+    assert!((floats(&model.loss(&batch, false).unwrap())[0] - theirs).abs() > 1e-3, "measuring stays plain");
+}
+
+#[test]
+fn weighted_classes_equal_pytorch() {
+    weighted_equals_torch("classify", "", 0.0);
+    weighted_equals_torch("classify", "smoothed_", 0.2);
+    weighted_equals_torch("several", "", 0.0);
+}
+
+#[test]
+fn a_part_whose_classes_weigh_nothing_moves_nothing() {
+    let model = Classifier::load(&path("bert/classify")).unwrap();
+    let texts: [&[u32]; 2] = [&[2, 7, 8, 3], &[2, 9, 3]];
+    let of = |labels: [u32; 2]| {
+        let mut batch = Batch::labelled(&texts, &labels.map(|label| vec![label]), &[], false).unwrap();
+        batch.class_weights = vec![0.0, 1.0, 1.0];
+        batch
+    };
+    assert_eq!(floats(&model.loss(&of([0, 0]), true).unwrap()), [0.0]);
+    let mut optimizer = AdamW::new(AdamWConfig::default());
+    assert!(train_step_in_parts(&model, &[of([0, 0]), of([0, 0])], &mut optimizer, 0.1).is_err());
+    assert!(train_step_in_parts(&model, &[of([0, 0]), of([0, 1])], &mut optimizer, 0.1).unwrap().0 > 0.0);
+}
+
+/// 9 texts of a class and 3 of another, which nothing tells apart.
+fn unbalanced(model: &Classifier) -> aula::dataset::Dataset {
+    let labels: Vec<String> = (0..12).map(|i| if i % 4 == 0 { "rara" } else { "común" }.to_string()).collect();
+    model.dataset(&vec!["el perro corre".to_string(); 12], &labels, 16).unwrap()
+}
+
+#[test]
+fn balanced_classes_are_guessed_as_often_as_each_other() {
+    let share = |class_weights: ClassWeights| {
+        let mut model = Classifier::new(&path("bert/classify"), &["común", "rara"]).unwrap();
+        let data = unbalanced(&model);
+        let config =
+            TrainConfig { epochs: 60, batch_size: 12, learning_rate: 5e-3, class_weights, ..Default::default() };
+        fine_tune(&mut model, &data, &data, &config).unwrap();
+        let prediction = model.predict("el perro corre").unwrap();
+        f64::from(prediction.scores.iter().find(|(label, _)| label == "rara").unwrap().1)
+    };
+    // Texts that nothing tells apart get the share that their classes weigh: 3 of 12, and 3 · 2 of 9 · 2/3 + 3 · 2.
+    for (weights, wanted) in [
+        (ClassWeights::Equal, 0.25),
+        (ClassWeights::Balanced, 0.5),
+        (ClassWeights::Given(vec![2.0 / 3.0, 2.0]), 0.5),
+        (ClassWeights::Given(vec![1.0, 0.0]), 0.0),
+    ] {
+        let found = share(weights.clone());
+        assert!((found - wanted).abs() < 0.03, "{weights:?}: {found}");
+    }
+}
+
+#[test]
+fn weights_that_do_not_fit_are_told() {
+    let mut model = Classifier::new(&path("bert/classify"), &["común", "rara"]).unwrap();
+    let data = unbalanced(&model);
+    let mut refused = |weights: &[f64], part: &str| {
+        let config = TrainConfig { class_weights: ClassWeights::Given(weights.to_vec()), ..Default::default() };
+        let error = fine_tune(&mut model, &data, &data, &config).unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains("class_weights") && error.contains("→"), "{error}");
+    };
+    refused(&[1.0, 2.0, 3.0], "3");
+    refused(&[1.0, -2.0], "-2");
+    refused(&[0.0, 0.0], "0.0");
+    refused(&[1.0, f64::NAN], "NaN");
+    let mut language = aula::language_model::LanguageModel::load(&path("llama")).unwrap();
+    let data = language.dataset(&vec!["el gato come pan".to_string(); 4], 16).unwrap();
+    let config = TrainConfig { class_weights: ClassWeights::Balanced, ..Default::default() };
+    let error = fine_tune(&mut language, &data, &data, &config).unwrap_err().to_string();
+    assert!(error.contains("class_weights"), "{error}");
+}
+
+#[test]
+fn a_head_for_numbers_equals_transformers() {
+    let (model, expected) = (Classifier::load(&path("bert/number")).unwrap(), reference::expected("bert/number"));
+    let batch = batch(&expected, |number| (number as f32).to_bits());
+    assert!(difference(&model.logits(&batch).unwrap(), &expected["logits"]) < 1e-4);
+    reference::loss_and_gradients_equal(&model, &batch, &expected);
+    reference::twenty_steps_follow(&model, &batch, &expected);
+}
+
+#[test]
+fn numbers_are_learned_saved_and_given() {
+    let texts: Vec<String> = ["el perro corre", "la luna", "mañana iremos", "el gato duerme en la cama"]
+        .iter()
+        .flat_map(|text| vec![text.to_string(); 3])
+        .collect();
+    let numbers: Vec<f64> = (0..12).map(|i| f64::from(i / 3) * 0.5 - 0.75).collect();
+    let mut model = Classifier::for_numbers(&path("bert/masked")).unwrap();
+    let data = model.number_dataset(&texts, &numbers, 20).unwrap();
+    let config = TrainConfig { epochs: 60, batch_size: 12, learning_rate: 5e-3, ..Default::default() };
+    fine_tune(&mut model, &data, &data, &config).unwrap();
+    let given = model.predict_numbers(&texts).unwrap();
+    for (given, number) in given.iter().zip(&numbers) {
+        assert!((given - number).abs() < 0.1, "{given} in place of {number}");
+    }
+    let squares = given.iter().zip(&numbers).map(|(given, number)| (given - number).powi(2)).sum::<f64>();
+    assert!((model.loss_on(&data).unwrap() - squares / 12.0).abs() < 1e-6);
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("números").to_string_lossy().into_owned();
+    model.save(&folder).unwrap();
+    let again = Classifier::load(&folder).unwrap();
+    assert_eq!(again.predict_numbers(&texts).unwrap(), given);
+    // Labels and numbers are not mixed up.
+    let labels = Classifier::load(&path("bert/classify")).unwrap();
+    for error in [
+        labels.predict_numbers(&texts).unwrap_err(),
+        labels.number_dataset(&texts, &numbers, 20).unwrap_err(),
+        again.predict("la luna").unwrap_err(),
+        again.dataset(&texts, &texts, 20).unwrap_err(),
+        again.accuracy(&data).unwrap_err(),
+        again.number_dataset(&texts, &numbers[1..], 20).unwrap_err(),
+        again.number_dataset(&texts, &[f64::NAN; 12], 20).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("→"), "{error}");
+    }
+}
