@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::needs::Needs;
-use crate::nn::{Pass, Untracked};
+use crate::nn::{Aside, Pass, Untracked};
 use crate::ops::IGNORE;
 use crate::rng::Rng;
 use crate::show::Progress;
@@ -27,6 +27,8 @@ pub struct Batch {
     pub smoothing: f64,
     /// How much each class weighs while training, or each label's presence; empty: all the same.
     pub class_weights: Vec<f64>,
+    /// Where the gradients of blocks that are computed again go (see [`crate::nn::recomputed`]); none: all is kept.
+    pub aside: Option<Aside>,
     /// Which of two texts each position belongs to; empty: no row holds two.
     token_types: Vec<u32>,
     /// The lengths of the texts packed into each row; empty: one text a row.
@@ -102,6 +104,7 @@ impl Batch {
             seeds: rows.iter().map(|row| row.seed).collect(),
             smoothing: 0.0,
             class_weights: Vec::new(),
+            aside: None,
             token_types,
             parts: if packed { rows.iter().map(parts).collect() } else { Vec::new() },
             per_position,
@@ -129,8 +132,12 @@ impl Batch {
     pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
         let rows = self.rows()?;
         let part = |rows: &[Row]| {
-            let class_weights = self.class_weights.clone();
-            Ok(Self { smoothing: self.smoothing, class_weights, ..Self::of(rows.to_vec(), self.per_position)? })
+            Ok(Self {
+                smoothing: self.smoothing,
+                class_weights: self.class_weights.clone(),
+                aside: self.aside.as_ref().map(|_| Aside::default()),
+                ..Self::of(rows.to_vec(), self.per_position)?
+            })
         };
         rows.chunks(rows.len().div_ceil(count.max(1)).max(1)).map(part).collect()
     }
@@ -150,7 +157,11 @@ impl Batch {
             }
             pass.spans = Some(spans);
         }
-        Ok(if training { pass.training(&self.seeds) } else { pass })
+        if !training {
+            return Ok(pass);
+        }
+        pass.aside.clone_from(&self.aside);
+        Ok(pass.training(&self.seeds))
     }
 
     /// The smoothing of its labels: none where it is only measured.

@@ -309,8 +309,8 @@ impl Trainable for LanguageModel {
         Needs { vocab_size, max_tokens: self.decoder.max_tokens(), labels: Labels::Tokens }
     }
 
-    fn kept(&self, texts: usize, time: usize, _: usize) -> usize {
-        texts * time * nn::kept_per_position(&*self.decoder, "", false)
+    fn kept(&self, texts: usize, time: usize, _: usize, recompute: bool) -> usize {
+        texts * time * nn::kept_per_position(&*self.decoder, "", recompute)
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {

@@ -217,8 +217,8 @@ impl Trainable for MaskedModel {
         Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), labels: Labels::Tokens }
     }
 
-    fn kept(&self, texts: usize, time: usize, _: usize) -> usize {
-        texts * self.model.encoder.kept(time)
+    fn kept(&self, texts: usize, time: usize, _: usize, recompute: bool) -> usize {
+        texts * self.model.encoder.kept(time, recompute)
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {

@@ -228,9 +228,13 @@ impl Seq2Seq {
             ids.extend([self.start].into_iter().chain(known).take(time));
             labels.extend_from_slice(&row[..time]);
         }
-        let pass = Pass::new(&Tensor::from_vec(ids, (texts, time), &Device::Cpu)?, &lengths)?;
+        let mut pass = Pass::new(&Tensor::from_vec(ids, (texts, time), &Device::Cpu)?, &lengths)?;
         let seeds: Vec<u64> = batch.seeds.iter().map(|seed| mix(*seed, WRITTEN)).collect();
-        Ok((if training { pass.training(&seeds) } else { pass }, labels))
+        if !training {
+            return Ok((pass, labels));
+        }
+        pass.aside.clone_from(&batch.aside);
+        Ok((pass.training(&seeds), labels))
     }
 
     /// The model's tokenizer.
@@ -309,10 +313,11 @@ impl Trainable for Seq2Seq {
         Needs { vocab_size: self.model.head().var().dims()[0], max_tokens: 0, labels: Labels::Text }
     }
 
-    fn kept(&self, texts: usize, time: usize, width: usize) -> usize {
-        let per_position = |part| nn::kept_per_position(&*self.model, part, false);
+    fn kept(&self, texts: usize, time: usize, width: usize, recompute: bool) -> usize {
+        let per_position = |part| nn::kept_per_position(&*self.model, part, recompute);
         let number = |name: &str| self.files.config[name].as_u64().unwrap_or(0) as usize;
-        let (layers, heads) = (number("num_layers"), number("num_heads"));
+        let layers = if recompute { 1 } else { number("num_layers") };
+        let heads = number("num_heads");
         // Keys and values of the source for each layer that writes; and the scores, which this family adds something to.
         let cross = 2 * layers * heads * number("d_kv");
         let scores = 3 * layers * heads * (time * time + width * width + width * time);

@@ -326,8 +326,8 @@ impl Trainable for Classifier {
         }
     }
 
-    fn kept(&self, texts: usize, time: usize, _: usize) -> usize {
-        texts * self.model.encoder.kept(time)
+    fn kept(&self, texts: usize, time: usize, _: usize, recompute: bool) -> usize {
+        texts * self.model.encoder.kept(time, recompute)
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {

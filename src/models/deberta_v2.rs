@@ -5,6 +5,8 @@
 //! training, transformers also leaves out numbers of the table of distances; here not: texts share that table, and each
 //! text's chance is its own.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde_json::Value;
@@ -213,9 +215,9 @@ module_fields!(Distances: rel_embeddings, norm, conv);
 /// The distances of one pass.
 pub struct Rows {
     /// The rows of the table that its texts use (rows, hidden).
-    rows: Tensor,
+    pub(super) rows: Tensor,
     /// Which of them stands between a query and a key, query after query.
-    places: Vec<u32>,
+    pub(super) places: Arc<Vec<u32>>,
 }
 
 impl Distances {
@@ -236,10 +238,10 @@ impl Distances {
         let place = |distance: i64| (self.config.bucket(distance) + span).clamp(0, 2 * span - 1);
         let (low, high) = (place(-last), place(last));
         let pairs = (0..=last).flat_map(|query| (0..=last).map(move |key| query - key));
-        let places = pairs.map(|distance| (place(distance) - low) as u32).collect();
+        let places = pairs.map(|distance| (place(distance) - low) as u32).collect::<Vec<_>>();
         let rows = self.rel_embeddings.value().narrow(0, low as usize, (high - low + 1) as usize)?.contiguous()?;
         let rows = self.norm.as_ref().map_or(Ok(rows.clone()), |norm| norm.forward(&rows))?;
-        Ok(Rows { rows, places })
+        Ok(Rows { rows, places: Arc::new(places) })
     }
 
     /// True where texts' neighbours are mixed, and padding must be zero for that.
@@ -254,6 +256,7 @@ impl Distances {
 }
 
 /// A layer's own projections of distances; none where those of tokens are shared.
+#[derive(Clone)]
 pub struct Terms {
     config: DistanceConfig,
     pos_key_proj: Option<Linear>,

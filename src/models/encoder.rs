@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use super::deberta_v2::{self, DistanceConfig, Distances, Rows, Terms};
 use crate::error::Result;
-use crate::nn::{kept_per_position, module_fields, LayerNorm, Linear, Param, Pass, Weights};
+use crate::nn::{kept_per_position, module_fields, recomputed, LayerNorm, Linear, Param, Pass, Weights};
 use crate::ops::{self, Activation};
 
 /// The sizes and habits of an encoder, whatever its family calls them.
@@ -118,6 +118,7 @@ pub struct Encoder {
 
 module_fields!(Encoder: word_embeddings, position_embeddings, token_type_embeddings, norm, distances, layers);
 
+#[derive(Clone)]
 struct Layer {
     query: Linear,
     key: Linear,
@@ -229,7 +230,12 @@ impl Encoder {
             x = x.broadcast_mul(&deberta_v2::real(pass)?)?;
         }
         for (i, layer) in self.layers.iter().enumerate() {
-            let states = layer.forward(&x, c, rows.as_ref(), pass)?;
+            let (layer, config, places) = (layer.clone(), c.clone(), rows.as_ref().map(|rows| rows.places.clone()));
+            let table: Vec<&Tensor> = rows.iter().map(|rows| &rows.rows).collect();
+            let states = recomputed(pass, &x, &table, move |x, table, pass| {
+                let rows = table.first().zip(places.clone()).map(|(rows, places)| Rows { rows: rows.clone(), places });
+                layer.forward(x, &config, rows.as_ref(), pass)
+            })?;
             x = match mixing.filter(|_| i == 0) {
                 Some(distances) => distances.mix(&x, states, pass, c.dropout)?,
                 None => states,
@@ -244,11 +250,12 @@ impl Encoder {
     }
 
     /// About how many numbers a training pass keeps of a text of `time` tokens.
-    pub fn kept(&self, time: usize) -> usize {
+    pub fn kept(&self, time: usize, recompute: bool) -> usize {
         let c = &self.config;
+        let layers = if recompute { 1 } else { c.layers };
         // With distances the scores are held, and what each position says of each distance.
-        let scores = if self.distances.is_some() { 8 * c.layers * c.heads * time * time } else { 0 };
-        time * kept_per_position(self, "", false) + scores
+        let scores = if self.distances.is_some() { 8 * layers * c.heads * time * time } else { 0 };
+        time * kept_per_position(self, "", recompute) + scores
     }
 
     /// How many tokens it knows.

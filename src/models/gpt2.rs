@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::config::{activation, parse, refuse_true, unreadable};
 use super::{Decoder, KvCache};
 use crate::error::Result;
-use crate::nn::{module_fields, LayerNorm, Linear, Param, Pass, Weights};
+use crate::nn::{module_fields, recomputed, LayerNorm, Linear, Param, Pass, Weights};
 use crate::ops::{self, Activation};
 
 /// What `config.json` says, under its names there.
@@ -91,6 +91,7 @@ pub struct Gpt2 {
 
 module_fields!(Gpt2: wte, wpe, h, ln_f);
 
+#[derive(Clone)]
 struct Layer {
     ln_1: LayerNorm,
     c_attn: Linear,
@@ -117,6 +118,48 @@ impl Layer {
             mlp_c_proj: w.conv1d(&at("mlp.c_proj"), c.inner(), d, std_out)?,
         })
     }
+
+    /// The states after this layer. Shapes: x and result (batch, time, n_embd).
+    fn forward(
+        &self,
+        x: &Tensor,
+        c: &Gpt2Config,
+        pass: &Pass,
+        cache: Option<(usize, &mut KvCache)>,
+    ) -> candle_core::Result<Tensor> {
+        let (batch, time) = (pass.texts(), pass.time);
+        let qkv = self.c_attn.forward(&self.ln_1.forward(x)?, (batch, time, 3 * c.n_embd))?;
+        let y = Self::attend(&qkv, c, pass, cache)?;
+        let x = add(&self.attn_c_proj, &y, x, pass, c.resid_pdrop)?;
+        let inner = self.c_fc.forward(&self.ln_2.forward(&x)?, (batch, time, c.inner()))?;
+        add(&self.mlp_c_proj, &ops::activate(&inner, c.activation)?, &x, pass, c.resid_pdrop)
+    }
+
+    /// Attention's result (batch, time, heads, d) from queries, keys and values side by side (batch, time, 3 · n_embd).
+    fn attend(
+        qkv: &Tensor,
+        c: &Gpt2Config,
+        pass: &Pass,
+        cache: Option<(usize, &mut KvCache)>,
+    ) -> candle_core::Result<Tensor> {
+        let heads = c.n_head;
+        let dropout = pass.attention_dropout(c.attn_pdrop);
+        if cache.is_none() && pass.spans.is_none() {
+            return ops::attention_fused(qkv, heads, dropout);
+        }
+        let (batch, time, width) = qkv.dims3()?;
+        let parts = qkv.reshape((batch, time, 3, heads, width / 3 / heads))?;
+        let part = |i: usize| parts.narrow(2, i, 1)?.squeeze(2)?.contiguous();
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        if let Some(spans) = &pass.spans {
+            return ops::attention_packed(&q, &k, &v, spans, false, dropout);
+        }
+        let (k, v) = match cache {
+            Some((index, cache)) => cache.append(index, k, v)?,
+            None => (k, v),
+        };
+        ops::attention(&q, &k, &v)
+    }
 }
 
 impl Gpt2 {
@@ -132,49 +175,24 @@ impl Gpt2 {
         weights.finish(&[".attn.bias", ".attn.masked_bias", "lm_head.weight"])?;
         Ok(Self { config, wte, wpe, h, ln_f })
     }
-
-    /// Attention's result (batch, time, heads, d) from queries, keys and values side by side (batch, time, 3 · n_embd).
-    fn attend(
-        &self,
-        index: usize,
-        qkv: &Tensor,
-        pass: &Pass,
-        cache: Option<&mut KvCache>,
-    ) -> candle_core::Result<Tensor> {
-        let heads = self.config.n_head;
-        let dropout = pass.attention_dropout(self.config.attn_pdrop);
-        if cache.is_none() && pass.spans.is_none() {
-            return ops::attention_fused(qkv, heads, dropout);
-        }
-        let (batch, time, width) = qkv.dims3()?;
-        let parts = qkv.reshape((batch, time, 3, heads, width / 3 / heads))?;
-        let part = |i: usize| parts.narrow(2, i, 1)?.squeeze(2)?.contiguous();
-        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-        if let Some(spans) = &pass.spans {
-            return ops::attention_packed(&q, &k, &v, spans, false, dropout);
-        }
-        let (k, v) = match cache {
-            Some(cache) => cache.append(index, k, v)?,
-            None => (k, v),
-        };
-        ops::attention(&q, &k, &v)
-    }
 }
 
 impl Decoder for Gpt2 {
     fn hidden(&self, pass: &Pass, mut cache: Option<&mut KvCache>) -> candle_core::Result<Tensor> {
-        let (c, batch, time) = (&self.config, pass.texts(), pass.time);
+        let c = &self.config;
         let past = cache.as_ref().map_or(0, |cache| cache.len());
         let places = pass.positions(past);
         let tokens = self.wte.rows(&pass.ids, pass)?;
         let x = (tokens + self.wpe.rows(&places, pass)?)?;
         let mut x = pass.dropout(x, c.embd_pdrop)?; // (batch, time, n_embd)
         for (i, layer) in self.h.iter().enumerate() {
-            let qkv = layer.c_attn.forward(&layer.ln_1.forward(&x)?, (batch, time, 3 * c.n_embd))?;
-            let y = self.attend(i, &qkv, pass, cache.as_deref_mut())?;
-            x = add(&layer.attn_c_proj, &y, &x, pass, c.resid_pdrop)?;
-            let inner = layer.c_fc.forward(&layer.ln_2.forward(&x)?, (batch, time, c.inner()))?;
-            x = add(&layer.mlp_c_proj, &ops::activate(&inner, c.activation)?, &x, pass, c.resid_pdrop)?;
+            x = match cache.as_deref_mut() {
+                Some(cache) => layer.forward(&x, c, pass, Some((i, cache)))?,
+                None => {
+                    let (layer, c) = (layer.clone(), c.clone());
+                    recomputed(pass, &x, &[], move |x, _, pass| layer.forward(x, &c, pass, None))?
+                }
+            };
         }
         self.ln_f.forward(&x)
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::config::{activation, parse, rope_frequencies, unreadable};
 use super::{Decoder, KvCache};
 use crate::error::Result;
-use crate::nn::{module_fields, Linear, Param, Pass, Weights};
+use crate::nn::{module_fields, recomputed, Linear, Param, Pass, Weights};
 use crate::ops::{self, Activation, RopeTable};
 
 /// What `config.json` says, under its names there.
@@ -99,6 +99,7 @@ pub struct Llama {
 
 module_fields!(Llama: embed_tokens, layers, norm, lm_head);
 
+#[derive(Clone)]
 struct Layer {
     input_layernorm: Param,
     q_proj: Linear,
@@ -148,6 +149,58 @@ impl Layer {
             down_proj: linear(w, "mlp.down_proj", wide, d, std_out, c.mlp_bias)?,
         })
     }
+
+    /// The states after this layer. Shapes: x and result (batch, time, hidden).
+    fn forward(
+        &self,
+        x: &Tensor,
+        (c, rope, past): (&LlamaConfig, &RopeTable, usize),
+        pass: &Pass,
+        cache: Option<(usize, &mut KvCache)>,
+    ) -> candle_core::Result<Tensor> {
+        let normed = ops::rms_norm(x, &self.input_layernorm.value(), c.rms_norm_eps)?;
+        let x = self.attend(x, &normed, (c, rope, past), pass, cache)?;
+        let normed = ops::rms_norm(&x, &self.post_attention_layernorm.value(), c.rms_norm_eps)?;
+        let wide = (pass.texts(), pass.time, c.intermediate_size);
+        let gated = ops::swiglu(&self.gate_proj.forward(&normed, wide)?, &self.up_proj.forward(&normed, wide)?)?;
+        self.down_proj.forward_add(&gated, &x)
+    }
+
+    /// What attention adds to `x`, added. Shapes: x and normed (batch, time, hidden), result the same.
+    fn attend(
+        &self,
+        x: &Tensor,
+        normed: &Tensor,
+        (c, rope, past): (&LlamaConfig, &RopeTable, usize),
+        pass: &Pass,
+        cache: Option<(usize, &mut KvCache)>,
+    ) -> candle_core::Result<Tensor> {
+        let (batch, time, _) = x.dims3()?;
+        let heads = |n: usize| (batch, time, n, c.head_dim());
+        let positions = pass.spans.as_ref().map(|_| pass.positions(0));
+        let turned = |x: Tensor, norm: &Option<Param>| {
+            let x = match norm {
+                Some(norm) => ops::rms_norm(&x, &norm.value(), c.rms_norm_eps)?,
+                None => x,
+            };
+            match &positions {
+                Some(positions) => ops::rope_at(&x, rope, positions),
+                None => ops::rope(&x, rope, past),
+            }
+        };
+        let q = turned(self.q_proj.forward(normed, heads(c.num_attention_heads))?, &self.q_norm)?;
+        let k = turned(self.k_proj.forward(normed, heads(c.kv_heads()))?, &self.k_norm)?;
+        let v = self.v_proj.forward(normed, heads(c.kv_heads()))?;
+        let (k, v) = match cache {
+            Some((index, cache)) => cache.append(index, k, v)?,
+            None => (k, v),
+        };
+        let y = match &pass.spans {
+            Some(spans) => ops::attention_packed(&q, &k, &v, spans, false, None)?,
+            None => ops::attention(&q, &k, &v)?,
+        }; // (batch, time, heads, d)
+        self.o_proj.forward_add(&y, x)
+    }
 }
 
 impl Llama {
@@ -172,59 +225,21 @@ impl Llama {
         })?;
         Ok(Self { config, embed_tokens, layers, norm, lm_head, rope })
     }
-
-    /// What attention adds to `x`, added. Shapes: x and normed (batch, time, hidden), result the same.
-    fn attend(
-        &self,
-        index: usize,
-        x: &Tensor,
-        normed: &Tensor,
-        pass: &Pass,
-        past: usize,
-        cache: Option<&mut KvCache>,
-    ) -> candle_core::Result<Tensor> {
-        let (layer, c) = (&self.layers[index], &self.config);
-        let (batch, time, _) = x.dims3()?;
-        let heads = |n: usize| (batch, time, n, c.head_dim());
-        let positions = pass.spans.as_ref().map(|_| pass.positions(0));
-        let turned = |x: Tensor, norm: &Option<Param>| {
-            let x = match norm {
-                Some(norm) => ops::rms_norm(&x, &norm.value(), c.rms_norm_eps)?,
-                None => x,
-            };
-            match &positions {
-                Some(positions) => ops::rope_at(&x, &self.rope, positions),
-                None => ops::rope(&x, &self.rope, past),
-            }
-        };
-        let q = turned(layer.q_proj.forward(normed, heads(c.num_attention_heads))?, &layer.q_norm)?;
-        let k = turned(layer.k_proj.forward(normed, heads(c.kv_heads()))?, &layer.k_norm)?;
-        let v = layer.v_proj.forward(normed, heads(c.kv_heads()))?;
-        let (k, v) = match cache {
-            Some(cache) => cache.append(index, k, v)?,
-            None => (k, v),
-        };
-        let y = match &pass.spans {
-            Some(spans) => ops::attention_packed(&q, &k, &v, spans, false, None)?,
-            None => ops::attention(&q, &k, &v)?,
-        }; // (batch, time, heads, d)
-        layer.o_proj.forward_add(&y, x)
-    }
 }
 
 impl Decoder for Llama {
     fn hidden(&self, pass: &Pass, mut cache: Option<&mut KvCache>) -> candle_core::Result<Tensor> {
         let eps = self.config.rms_norm_eps;
-        let (batch, time) = (pass.texts(), pass.time);
         let past = cache.as_ref().map_or(0, |cache| cache.len());
         let mut x = self.embed_tokens.rows(&pass.ids, pass)?;
         for (i, layer) in self.layers.iter().enumerate() {
-            let normed = ops::rms_norm(&x, &layer.input_layernorm.value(), eps)?;
-            x = self.attend(i, &x, &normed, pass, past, cache.as_deref_mut())?;
-            let normed = ops::rms_norm(&x, &layer.post_attention_layernorm.value(), eps)?;
-            let wide = (batch, time, self.config.intermediate_size);
-            let gated = ops::swiglu(&layer.gate_proj.forward(&normed, wide)?, &layer.up_proj.forward(&normed, wide)?)?;
-            x = layer.down_proj.forward_add(&gated, &x)?;
+            x = match cache.as_deref_mut() {
+                Some(cache) => layer.forward(&x, (&self.config, &self.rope, past), pass, Some((i, cache)))?,
+                None => {
+                    let (layer, c, rope) = (layer.clone(), self.config.clone(), self.rope.clone());
+                    recomputed(pass, &x, &[], move |x, _, pass| layer.forward(x, (&c, &rope, 0), pass, None))?
+                }
+            };
         }
         ops::rms_norm(&x, &self.norm.value(), eps)
     }

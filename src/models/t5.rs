@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::config::{activation, parse, unreadable};
 use super::{CrossCache, EncoderDecoder, Source};
 use crate::error::Result;
-use crate::nn::{module_fields, Linear, Param, Pass, Weights};
+use crate::nn::{module_fields, recomputed, Linear, Param, Pass, Weights};
 use crate::ops::{self, Activation, Seen};
 
 /// What `config.json` says, under its names there.
@@ -139,6 +139,7 @@ struct Stack {
 
 module_fields!(Stack: relative_attention_bias, blocks, final_layer_norm);
 
+#[derive(Clone)]
 struct Block {
     attention_norm: Param,
     attention: Attention,
@@ -151,6 +152,7 @@ struct Block {
 
 module_fields!(Block: attention_norm, attention, cross_norm, cross, output_norm, wi, wo);
 
+#[derive(Clone)]
 struct Attention {
     q: Linear,
     k: Linear,
@@ -228,6 +230,93 @@ impl Block {
         let wide = pass.dropout(wide, c.dropout_rate)?;
         pass.dropout(self.wo.forward(&wide, (texts, time, d))?, c.dropout_rate)?.add(x)
     }
+
+    /// The states after this block. Shapes: x and result (texts, time, d_model), biases (1, heads, time, keys). A decoder's
+    /// block has the source to read, and a cache of its number where it generates.
+    fn forward(
+        &self,
+        c: &T5Config,
+        x: &Tensor,
+        biases: &Tensor,
+        source: Option<&Source>,
+        pass: &Pass,
+        mut cache: Option<(usize, usize, &mut CrossCache)>,
+    ) -> candle_core::Result<Tensor> {
+        let (normed, own) = (normed(c, x, &self.attention_norm)?, &self.attention);
+        let (k, v) = (heads(c, &own.k, &normed)?, heads(c, &own.v, &normed)?);
+        let past = cache.as_ref().map_or(0, |(_, past, _)| *past);
+        let kv = match &mut cache {
+            Some((index, _, cache)) => cache.append(*index, k, v)?,
+            None => (k, v),
+        };
+        let seen =
+            Seen { keys: pass.lengths.iter().map(|length| past + length).collect(), past_only: source.is_some() };
+        let x = attend(c, x, heads(c, &own.q, &normed)?, kv, &own.o, Some(biases), (seen, pass))?;
+        let x = match source {
+            Some(source) => self.cross(c, &x, source, pass, cache.map(|(index, _, cache)| (index, cache)))?,
+            None => x,
+        };
+        self.feed_forward(&x, c, pass)
+    }
+
+    /// What a decoder's layer reads in the source, added to `x` (texts, time, d_model).
+    fn cross(
+        &self,
+        c: &T5Config,
+        x: &Tensor,
+        source: &Source,
+        pass: &Pass,
+        cache: Option<(usize, &mut CrossCache)>,
+    ) -> candle_core::Result<Tensor> {
+        let (Some(norm), Some(cross)) = (&self.cross_norm, &self.cross) else {
+            candle_core::bail!("t5: an encoder's layer reads no source");
+        };
+        let project = || Ok((heads(c, &cross.k, &source.states)?, heads(c, &cross.v, &source.states)?));
+        let kv = match cache {
+            Some((index, cache)) => cache.source(index, project)?,
+            None => project()?,
+        };
+        let q = heads(c, &cross.q, &normed(c, x, norm)?)?;
+        let (texts, time, heads, d) = q.dims4()?;
+        let (seen, last) = (Seen { keys: source.lengths.clone(), past_only: false }, (texts, time, c.d_model));
+        if texts == source.lengths.len() {
+            return attend(c, x, q, kv, &cross.o, None, (seen, pass));
+        }
+        // Several ways to go on, of one source: their queries side by side look at it as one text's.
+        let (x, q) = (x.reshape((1, texts * time, ()))?, q.reshape((1, texts * time, heads, d))?);
+        attend(c, &x, q, kv, &cross.o, None, (seen, pass))?.reshape(last)
+    }
+}
+
+/// Attention's part, added to `x`. Shapes: x (texts, time, d_model); k, v (texts or 1, keys, heads, d_kv); biases
+/// (1, heads, time, keys).
+fn attend(
+    c: &T5Config,
+    x: &Tensor,
+    q: Tensor,
+    (k, v): (Tensor, Tensor),
+    o: &Linear,
+    biases: Option<&Tensor>,
+    (seen, pass): (Seen, &Pass),
+) -> candle_core::Result<Tensor> {
+    let by_head = |x: &Tensor| x.transpose(1, 2)?.contiguous(); // (texts, heads, time, d_kv)
+    let mut scores = by_head(&q)?.matmul(&by_head(&k)?.t()?)?; // (texts, heads, time, keys)
+    if let Some(biases) = biases {
+        scores = scores.broadcast_add(biases)?;
+    }
+    let weights = ops::attention_weights(&scores, seen, pass.next_dropout(c.dropout_rate))?;
+    let y = weights.matmul(&by_head(&v)?)?.transpose(1, 2)?.contiguous()?;
+    pass.dropout(o.forward(&y, x.shape())?, c.dropout_rate)?.add(x)
+}
+
+/// Heads of `x` (texts, time, d_model) by one of attention's matrices: (texts, time, heads, d_kv).
+fn heads(c: &T5Config, linear: &Linear, x: &Tensor) -> candle_core::Result<Tensor> {
+    let (texts, time, _) = x.dims3()?;
+    linear.forward(x, (texts, time, c.num_heads, c.d_kv))
+}
+
+fn normed(c: &T5Config, x: &Tensor, weight: &Param) -> candle_core::Result<Tensor> {
+    ops::rms_norm(x, &weight.value(), c.layer_norm_epsilon)
 }
 
 impl T5 {
@@ -244,67 +333,6 @@ impl T5 {
         weights.finish(&["embed_tokens.weight", "lm_head.weight", "EncDecAttention.relative_attention_bias"])?;
         Ok(Self { config, shared, encoder, decoder, lm_head })
     }
-
-    /// Attention's part, added to `x`. Shapes: x (texts, time, d_model); k, v (texts or 1, keys, heads, d_kv); biases
-    /// (1, heads, time, keys).
-    fn attend(
-        &self,
-        x: &Tensor,
-        q: Tensor,
-        (k, v): (Tensor, Tensor),
-        o: &Linear,
-        biases: Option<&Tensor>,
-        (seen, pass): (Seen, &Pass),
-    ) -> candle_core::Result<Tensor> {
-        let by_head = |x: &Tensor| x.transpose(1, 2)?.contiguous(); // (texts, heads, time, d_kv)
-        let mut scores = by_head(&q)?.matmul(&by_head(&k)?.t()?)?; // (texts, heads, time, keys)
-        if let Some(biases) = biases {
-            scores = scores.broadcast_add(biases)?;
-        }
-        let weights = ops::attention_weights(&scores, seen, pass.next_dropout(self.config.dropout_rate))?;
-        let y = weights.matmul(&by_head(&v)?)?.transpose(1, 2)?.contiguous()?;
-        pass.dropout(o.forward(&y, x.shape())?, self.config.dropout_rate)?.add(x)
-    }
-
-    /// Heads of `x` (texts, time, d_model) by one of attention's matrices: (texts, time, heads, d_kv).
-    fn heads(&self, linear: &Linear, x: &Tensor) -> candle_core::Result<Tensor> {
-        let (texts, time, _) = x.dims3()?;
-        linear.forward(x, (texts, time, self.config.num_heads, self.config.d_kv))
-    }
-
-    fn normed(&self, x: &Tensor, weight: &Param) -> candle_core::Result<Tensor> {
-        ops::rms_norm(x, &weight.value(), self.config.layer_norm_epsilon)
-    }
-
-    /// What a decoder's layer reads in the source, added to `x` (texts, time, d_model).
-    fn cross(
-        &self,
-        index: usize,
-        x: &Tensor,
-        source: &Source,
-        pass: &Pass,
-        cache: Option<&mut CrossCache>,
-    ) -> candle_core::Result<Tensor> {
-        let block = &self.decoder.blocks[index];
-        let (Some(norm), Some(cross)) = (&block.cross_norm, &block.cross) else {
-            candle_core::bail!("t5: layer {index} reads no source");
-        };
-        let project = || Ok((self.heads(&cross.k, &source.states)?, self.heads(&cross.v, &source.states)?));
-        let kv = match cache {
-            Some(cache) => cache.source(index, project)?,
-            None => project()?,
-        };
-        let q = self.heads(&cross.q, &self.normed(x, norm)?)?;
-        let (texts, time, heads, d) = q.dims4()?;
-        let (seen, last) =
-            (Seen { keys: source.lengths.clone(), past_only: false }, (texts, time, self.config.d_model));
-        if texts == source.lengths.len() {
-            return self.attend(x, q, kv, &cross.o, None, (seen, pass));
-        }
-        // Several ways to go on, of one source: their queries side by side look at it as one text's.
-        let (x, q) = (x.reshape((1, texts * time, ()))?, q.reshape((1, texts * time, heads, d))?);
-        self.attend(&x, q, kv, &cross.o, None, (seen, pass))?.reshape(last)
-    }
 }
 
 impl EncoderDecoder for T5 {
@@ -316,13 +344,12 @@ impl EncoderDecoder for T5 {
         let biases = stack.biases(c, pass.time, pass.time, true)?;
         let mut x = pass.dropout(self.shared.rows(&pass.ids, pass)?, c.dropout_rate)?;
         for block in &stack.blocks {
-            let (normed, own) = (self.normed(&x, &block.attention_norm)?, &block.attention);
-            let kv = (self.heads(&own.k, &normed)?, self.heads(&own.v, &normed)?);
-            let seen = Seen { keys: pass.lengths.clone(), past_only: false };
-            x = self.attend(&x, self.heads(&own.q, &normed)?, kv, &own.o, Some(&biases), (seen, pass))?;
-            x = block.feed_forward(&x, c, pass)?;
+            let (block, c) = (block.clone(), c.clone());
+            x = recomputed(pass, &x, &[&biases], move |x, biases, pass| {
+                block.forward(&c, x, &biases[0], None, pass, None)
+            })?;
         }
-        let states = pass.dropout(self.normed(&x, &stack.final_layer_norm)?, c.dropout_rate)?;
+        let states = pass.dropout(normed(c, &x, &stack.final_layer_norm)?, c.dropout_rate)?;
         Ok(Source { states, lengths: pass.lengths.clone() })
     }
 
@@ -333,18 +360,18 @@ impl EncoderDecoder for T5 {
         let biases = stack.biases(c, pass.time, keys, false)?;
         let mut x = pass.dropout(self.shared.rows(&pass.ids, pass)?, c.dropout_rate)?;
         for (i, block) in stack.blocks.iter().enumerate() {
-            let (normed, own) = (self.normed(&x, &block.attention_norm)?, &block.attention);
-            let (k, v) = (self.heads(&own.k, &normed)?, self.heads(&own.v, &normed)?);
-            let kv = match cache.as_deref_mut() {
-                Some(cache) => cache.append(i, k, v)?,
-                None => (k, v),
+            x = match cache.as_deref_mut() {
+                Some(cache) => block.forward(c, &x, &biases, Some(source), pass, Some((i, past, cache)))?,
+                None => {
+                    let (block, c, lengths) = (block.clone(), c.clone(), source.lengths.clone());
+                    recomputed(pass, &x, &[&biases, &source.states], move |x, shared, pass| {
+                        let source = Source { states: shared[1].clone(), lengths: lengths.clone() };
+                        block.forward(&c, x, &shared[0], Some(&source), pass, None)
+                    })?
+                }
             };
-            let seen = Seen { keys: pass.lengths.iter().map(|length| past + length).collect(), past_only: true };
-            x = self.attend(&x, self.heads(&own.q, &normed)?, kv, &own.o, Some(&biases), (seen, pass))?;
-            x = self.cross(i, &x, source, pass, cache.as_deref_mut())?;
-            x = block.feed_forward(&x, c, pass)?;
         }
-        let states = pass.dropout(self.normed(&x, &stack.final_layer_norm)?, c.dropout_rate)?;
+        let states = pass.dropout(normed(c, &x, &stack.final_layer_norm)?, c.dropout_rate)?;
         if c.scaled {
             return states * (c.d_model as f64).sqrt().recip();
         }

@@ -7,6 +7,7 @@ mod lora;
 mod module;
 mod param;
 mod pass;
+mod recompute;
 mod weights;
 
 pub use kept::{kept_per_position, Untracked};
@@ -17,4 +18,5 @@ pub(crate) use module::module_fields;
 pub use module::{Module, Piece, PieceMut};
 pub use param::Param;
 pub use pass::Pass;
+pub use recompute::{recomputed, Aside};
 pub use weights::Weights;

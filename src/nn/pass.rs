@@ -4,10 +4,11 @@ use std::cell::Cell;
 
 use candle_core::Tensor;
 
+use super::Aside;
 use crate::ops::{self, Dropout, Span};
 
 /// What every part of a model may need to know while it computes.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Pass {
     /// Token ids, text after text, each padded to `time`.
     pub ids: Vec<u32>,
@@ -19,6 +20,9 @@ pub struct Pass {
     pub token_types: Vec<u32>,
     /// Where the texts lie whose rows hold several, which do not see each other; none: one in each row.
     pub spans: Option<Vec<Span>>,
+    /// Where blocks that are computed again put their weights' gradients; none: everything is kept, and nothing is computed
+    /// again. See [`super::recomputed`].
+    pub aside: Option<Aside>,
     /// A seed for each text while training; none: dropout does nothing.
     seeds: Option<Vec<u64>>,
     /// How many dropouts have been at work in this pass: each draws numbers of its own.

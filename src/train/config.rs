@@ -17,6 +17,8 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Texts that are computed side by side (16). Fewer need less memory and make noisier steps.
     pub batch_size: usize,
+    /// Keeps what goes into each layer and computes the rest again for the gradients (false): RECOMPUTE_FIGURES
+    pub recompute: bool,
     /// Batches whose gradients are added up before each step (1). Where memory ends, halve `batch_size` and double this:
     /// the steps stay the same.
     pub accumulate: usize,
@@ -65,6 +67,7 @@ impl Default for TrainConfig {
             epochs: 3,
             learning_rate: 2e-4,
             batch_size: 16,
+            recompute: false,
             accumulate: 1,
             warmup_ratio: 0.1,
             schedule: Schedule::Cosine,

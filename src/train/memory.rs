@@ -69,7 +69,7 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
     let cores = shards.len();
     let kept = |shard: &[(usize, usize)]| {
         let longest = |pick: fn(&(usize, usize)) -> usize| shard.iter().map(pick).max().unwrap_or(0);
-        model.kept(shard.len(), longest(|row| row.0), longest(|row| row.1)) + LOGITS
+        model.kept(shard.len(), longest(|row| row.0), longest(|row| row.1), config.recompute) + LOGITS
     };
     // The sum is made while the cores' own are still there.
     let sets = if cores > 1 || config.accumulate > 1 { cores + 1 } else { 1 };
@@ -141,7 +141,7 @@ mod tests {
             Ok(Tensor::new(0f32, &Device::Cpu)?)
         }
 
-        fn kept(&self, texts: usize, time: usize, _: usize) -> usize {
+        fn kept(&self, texts: usize, time: usize, _: usize, _: bool) -> usize {
             50_000 * texts * time
         }
     }

@@ -44,9 +44,9 @@ pub trait Trainable: Sync + Any {
     }
 
     /// About how many numbers a training pass over `texts` texts of `time` tokens keeps for the way back; texts to write
-    /// have `width` tokens. 0: nobody knows.
-    fn kept(&self, texts: usize, time: usize, width: usize) -> usize {
-        let _ = (texts, time, width);
+    /// have `width` tokens. With `recompute` the layers keep only what goes into them. 0: nobody knows.
+    fn kept(&self, texts: usize, time: usize, width: usize, recompute: bool) -> usize {
+        let _ = (texts, time, width, recompute);
         0
     }
 

@@ -15,7 +15,7 @@ use super::{TrainConfig, Trainable};
 use crate::dataset::{Batch, Dataset};
 use crate::error::Result;
 use crate::history::{Ended, History, StepRecord};
-use crate::nn::Param;
+use crate::nn::{Aside, Param};
 use crate::ops::mix;
 use crate::optim::AdamW;
 use crate::sys::{capped, stopped};
@@ -173,6 +173,7 @@ impl<'a> Run<'a> {
         let batch = |rows: &[usize]| -> Result<Batch> {
             let mut batch = self.train.batch_seeded(rows, mix(config.seed, step as u64))?;
             batch.smoothing = config.label_smoothing;
+            batch.aside = config.recompute.then(Aside::default);
             batch.class_weights.clone_from(&self.class_weights);
             Ok(batch)
         };

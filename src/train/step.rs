@@ -68,7 +68,10 @@ fn backward(model: &dyn Trainable, batch: &Batch, all: f64) -> Result<(f64, Vec<
     let shards = batch.shards(threads())?;
     let backward = |shard: &Batch| -> Result<(f64, GradStore)> {
         let loss = (model.loss(shard, true)? * (model.weight(shard) / all))?;
-        Ok((f64::from(loss.to_scalar::<f32>()?), loss.backward()?))
+        let mut gradients = loss.backward()?;
+        let aside = shard.aside.as_ref().and_then(|aside| Some(std::mem::take(&mut *aside.lock().ok()?)));
+        aside.unwrap_or_default().into_iter().try_for_each(|more| gradients.extend(more))?;
+        Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
     };
     let backward = &backward;
     let jobs = shards.iter().map(|shard| Box::new(move || backward(shard)) as Box<dyn FnOnce() -> _ + Send>);
