@@ -9,9 +9,10 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use serde_json::{json, Value};
 
-use crate::checkpoint::{read_json, save_tensors, write_json};
+use crate::checkpoint::read_json;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::{Linear, Lora, Module, Param};
+use crate::save::{save_tensors, write_json};
 use crate::sys::write_folder;
 
 const CONFIG: &str = "adapter_config.json";

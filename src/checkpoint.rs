@@ -1,6 +1,6 @@
 //! Weights to files and back, and the checkpoints of a long run, written whole or not at all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::hub::{load_weights, model_files};
 use crate::nn::Weights;
 use crate::optim::{AdamW, AdamWConfig};
+use crate::save::{save_tensors, save_weights, write_json, SaveOptions};
 use crate::sys::{io_error, write_folder};
 use crate::tokenizer::Tokenizer;
 
@@ -18,32 +19,13 @@ pub const MODEL_FILES: &[&str] = &[
     "config.json",
     "generation_config.json",
     "model.safetensors",
+    "model.safetensors.index.json",
+    "model-*.safetensors",
     "tokenizer.json",
     "tokenizer_config.json",
     "README.md",
     "samples.md",
 ];
-
-/// Writes tensors as safetensors, sorted by name, with the metadata that transformers asks for.
-pub fn save_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
-    let bytes = safetensors::serialize(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)), Some(metadata))
-        .map_err(|error| {
-            Error::new(ErrorKind::System, tr!("No pude preparar los pesos.", "I could not prepare the weights."))
-                .why(error)
-        })?;
-    write_file(path, &bytes)
-}
-
-/// Writes a file; a full disk is said as such.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|error| io_error(path, "escribir", "write", &error))
-}
-
-/// Writes JSON for people: indented.
-pub fn write_json(path: &Path, value: &Value) -> Result<()> {
-    write_file(path, format!("{value:#}\n").as_bytes())
-}
 
 /// Reads JSON; says which file is broken and where.
 pub fn read_json(path: &Path) -> Result<Value> {
@@ -105,19 +87,27 @@ impl ModelFolder {
     }
 
     /// Writes a model's folder with these settings and other weights: whole, or not at all.
-    pub fn save(&self, path: &str, weights: &BTreeMap<String, Tensor>) -> Result<()> {
+    pub fn save(&self, path: &str, weights: &BTreeMap<String, Tensor>, options: &SaveOptions) -> Result<()> {
+        let config = options.config(&self.config)?;
+        let mut bytes = 0;
         write_folder(Path::new(path), MODEL_FILES, |folder| {
-            write_json(&folder.join("config.json"), &self.config)?;
+            write_json(&folder.join("config.json"), &config)?;
             if let Some(settings) = &self.tokenizer_config {
                 write_json(&folder.join("tokenizer_config.json"), settings)?;
             }
             self.tokenizer.save(&folder.join("tokenizer.json"))?;
-            save_tensors(&folder.join("model.safetensors"), weights)
+            bytes = save_weights(folder, weights, options)?;
+            Ok(())
         })?;
-        let megabytes = weights.values().map(|tensor| tensor.elem_count() * 4).sum::<usize>() as f64 / 1e6;
-        println!("{}", tr!("Guardado en {path} ({megabytes:.1} MB).", "Saved in {path} ({megabytes:.1} MB)."));
+        say_saved(path, bytes);
         Ok(())
     }
+}
+
+/// Tells where a model was saved, and how large it is.
+pub fn say_saved(path: &str, bytes: usize) {
+    let megabytes = bytes as f64 / 1e6;
+    println!("{}", tr!("Guardado en {path} ({megabytes:.1} MB).", "Saved in {path} ({megabytes:.1} MB)."));
 }
 
 /// Where a long run stands: enough to go on exactly as if it had not stopped.

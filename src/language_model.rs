@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::adapter::{load_adapter, save_adapter};
 use crate::beam::Search;
-use crate::checkpoint::{read_json, save_tensors, token_ids, write_json, MODEL_FILES};
+use crate::checkpoint::{read_json, say_saved, token_ids, MODEL_FILES};
 use crate::dataset::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation, Writing};
@@ -19,6 +19,7 @@ use crate::needs::{Labels, Needs};
 use crate::nn::{self, Param, Pass, Untracked, Weights};
 use crate::ops::{self, Wanted};
 use crate::rng::Rng;
+use crate::save::{save_weights, write_json, SaveOptions};
 use crate::sys::{stopped, write_folder};
 use crate::tokenizer::{check_ids, Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
@@ -259,7 +260,13 @@ impl LanguageModel {
     ///
     /// Adapters are added into the saved weights; the model in memory keeps them apart.
     pub fn save(&self, path: &str) -> Result<()> {
-        let weights = self.merged_weights()?;
+        self.save_with(path, &SaveOptions::default())
+    }
+
+    /// As [`LanguageModel::save`], in half precision or in several files.
+    pub fn save_with(&self, path: &str, options: &SaveOptions) -> Result<()> {
+        let (weights, config) = (self.merged_weights()?, options.config(&self.config)?);
+        let mut bytes = 0;
         let ends = self.config["eos_token_id"].clone();
         let tokenizer_config = serde_json::json!({
             "tokenizer_class": "PreTrainedTokenizerFast",
@@ -271,7 +278,7 @@ impl LanguageModel {
         });
         let named = ["<s>", "</s>", "<pad>"].iter().all(|token| self.tokenizer.id(token).is_some());
         write_folder(Path::new(path), MODEL_FILES, |folder| {
-            write_json(&folder.join("config.json"), &self.config)?;
+            write_json(&folder.join("config.json"), &config)?;
             write_json(
                 &folder.join("generation_config.json"),
                 &serde_json::json!({"eos_token_id": ends, "do_sample": true}),
@@ -280,10 +287,10 @@ impl LanguageModel {
                 write_json(&folder.join("tokenizer_config.json"), &tokenizer_config)?;
             }
             self.tokenizer.save(&folder.join("tokenizer.json"))?;
-            save_tensors(&folder.join("model.safetensors"), &weights)
+            bytes = save_weights(folder, &weights, options)?;
+            Ok(())
         })?;
-        let megabytes = weights.values().map(|tensor| tensor.elem_count() * 4).sum::<usize>() as f64 / 1e6;
-        println!("{}", tr!("Guardado en {path} ({megabytes:.1} MB).", "Saved in {path} ({megabytes:.1} MB)."));
+        say_saved(path, bytes);
         Ok(())
     }
 

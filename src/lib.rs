@@ -53,6 +53,8 @@ pub mod schedule;
 
 pub mod history;
 
+pub mod save;
+
 pub mod checkpoint;
 
 pub mod adapter;
@@ -113,6 +115,7 @@ pub mod prelude {
         Interval, Prediction, Stemming, Thresholds,
     };
     pub use crate::plot::Chart;
+    pub use crate::save::SaveOptions;
     pub use crate::schedule::Schedule;
     pub use crate::seq2seq::Seq2Seq;
     pub use crate::split::{Split, SplitConfig};

@@ -15,6 +15,7 @@ use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param, Pass, Weights};
 use crate::ops::{self, Wanted, IGNORE};
 use crate::rng::Rng;
+use crate::save::SaveOptions;
 use crate::show::{display, escape};
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
@@ -198,7 +199,12 @@ impl MaskedModel {
 
     /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
     pub fn save(&self, path: &str) -> Result<()> {
-        self.files.save(path, &self.merged_weights()?)
+        self.save_with(path, &SaveOptions::default())
+    }
+
+    /// As [`MaskedModel::save`], in half precision or in several files.
+    pub fn save_with(&self, path: &str, options: &SaveOptions) -> Result<()> {
+        self.files.save(path, &self.merged_weights()?, options)
     }
 
     /// Shows what it is.

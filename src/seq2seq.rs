@@ -16,6 +16,7 @@ use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param, Pass, Untracked};
 use crate::ops::{self, mix, Wanted, IGNORE};
 use crate::rng::Rng;
+use crate::save::SaveOptions;
 use crate::sys::stopped;
 use crate::tokenizer::{check_ids, Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
@@ -295,7 +296,12 @@ impl Seq2Seq {
 
     /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
     pub fn save(&self, path: &str) -> Result<()> {
-        self.files.save(path, &self.merged_weights()?)
+        self.save_with(path, &SaveOptions::default())
+    }
+
+    /// As [`Seq2Seq::save`], in half precision or in several files.
+    pub fn save_with(&self, path: &str, options: &SaveOptions) -> Result<()> {
+        self.files.save(path, &self.merged_weights()?, options)
     }
 
     /// Shows what it is.

@@ -28,7 +28,7 @@ const ROWS: &[&[&str]] = &[
     &["ops"],
     &["nn"],
     &["models"],
-    &["needs", "batch", "dataset", "optim", "schedule", "history", "checkpoint", "adapter", "train"],
+    &["needs", "batch", "dataset", "optim", "schedule", "history", "save", "checkpoint", "adapter", "train"],
     &["generate", "beam", "language_model", "masked_model", "classifier", "embedder", "seq2seq", "extract"],
     &["exercise", "pretrain", "bench"],
     &["lib", "main"],

@@ -17,6 +17,7 @@ use crate::models::{encoder_config, labels, ClassifierEncoder, CLASSIFIER};
 use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param, Untracked};
 use crate::ops::{self, Wanted};
+use crate::save::SaveOptions;
 use crate::tokenizer::{Tokenizer, Tokens};
 use crate::train::{evaluate, Trainable};
 
@@ -289,7 +290,12 @@ impl Classifier {
 
     /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
     pub fn save(&self, path: &str) -> Result<()> {
-        self.files.save(path, &self.merged_weights()?)
+        self.save_with(path, &SaveOptions::default())
+    }
+
+    /// As [`Classifier::save`], in half precision or in several files.
+    pub fn save_with(&self, path: &str, options: &SaveOptions) -> Result<()> {
+        self.files.save(path, &self.merged_weights()?, options)
     }
 
     /// Shows what it is.

@@ -8,11 +8,11 @@ use super::report::sha256;
 use super::run::Run;
 use super::texts::{Texts, LANGUAGES};
 use super::PretrainConfig;
-use crate::checkpoint::write_file;
 use crate::classifier::Classifier;
 use crate::embedder::Embedder;
 use crate::error::Result;
 use crate::masked_model::MaskedModel;
+use crate::save::write_file;
 use crate::sys;
 
 /// Gaps to fill, with words that would do.

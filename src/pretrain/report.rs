@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::{Corpus, PretrainConfig, Run};
-use crate::checkpoint::write_file;
 use crate::error::Result;
 use crate::generate::{GenerateConfig, Generation};
 use crate::language_model::LanguageModel;
+use crate::save::write_file;
 use crate::sys;
 
 /// Texts whose 8-grams are looked for in the training stories; the first twenty are the samples.

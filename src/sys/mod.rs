@@ -113,7 +113,7 @@ pub fn io_error(path: &Path, doing_es: &str, doing_en: &str, error: &io::Error) 
 /// Writes a folder whole or not at all: `fill` writes into a new folder beside `path`, which then takes its place.
 ///
 /// Whatever fails, the old folder stays as it was. A folder that holds anything not in `known` is not replaced:
-/// somebody else's files are in it.
+/// somebody else's files are in it. A `*` in `known` stands for anything.
 pub fn write_folder(path: &Path, known: &[&str], fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     refuse_strangers(path, known)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -155,7 +155,11 @@ fn refuse_strangers(path: &Path, known: &[&str]) -> Result<()> {
     }
     let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let strangers: Vec<String> = names.filter(|name| !known.contains(&name.as_str())).collect();
+    let is = |name: &str, known: &str| match known.split_once('*') {
+        Some((start, end)) => name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end),
+        None => name == known,
+    };
+    let strangers: Vec<String> = names.filter(|name| !known.iter().any(|known| is(name, known))).collect();
     if strangers.is_empty() {
         return Ok(());
     }
