@@ -124,7 +124,9 @@ fn generation_with_the_cache_says_what_the_whole_text_would() {
 fn an_adapter_of_peft_on_conv1d_gives_pefts_logits_and_gradients() {
     let mut model = load("gpt2");
     let modules = ["c_attn", "c_proj", "c_fc"].map(String::from).to_vec();
-    model.add_lora(&LoraConfig { rank: 4, alpha: 6.0, target_modules: modules, seed: 1 }).unwrap();
+    model
+        .add_lora(&LoraConfig { rank: 4, alpha: 6.0, target_modules: modules, seed: 1, ..LoraConfig::default() })
+        .unwrap();
     let (adapters, expected) = (tensors("gpt2-lora", "adapter_model.safetensors"), expected("gpt2-lora"));
     let mut set = 0;
     for param in model.params().into_iter().filter(|param| param.trainable) {

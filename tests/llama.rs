@@ -121,7 +121,9 @@ fn peft_adapters_give_pefts_logits_and_merged_equals_unmerged() {
     let expected =
         candle_core::safetensors::load(fixture("llama-lora").join("expected.safetensors"), &Device::Cpu).unwrap();
     let modules = vec!["q_proj".to_string(), "v_proj".to_string()];
-    model.add_lora(&LoraConfig { rank: 4, alpha: 6.0, target_modules: modules, seed: 1 }).unwrap();
+    model
+        .add_lora(&LoraConfig { rank: 4, alpha: 6.0, target_modules: modules, seed: 1, ..LoraConfig::default() })
+        .unwrap();
     let adapters = candle_core::safetensors::load(fixture("llama").join("lora.safetensors"), &Device::Cpu).unwrap();
     let mut set = 0;
     for param in model.params().into_iter().filter(|param| param.trainable) {

@@ -8,7 +8,7 @@ mod reference;
 use aula::dataset::Dataset;
 use aula::language_model::{LanguageModel, LoraConfig};
 use aula::tokenizer::Tokenizer;
-use aula::train::{estimate_memory, evaluate, fine_tune, TrainConfig};
+use aula::train::{estimate_memory, evaluate, fine_tune, TrainConfig, Trainable};
 use serde_json::json;
 
 /// The most memory that this process has had since it was last asked to forget, and what it has now, in megabytes.
@@ -42,6 +42,11 @@ fn gpt2(width: usize, layers: usize, vocabulary: usize) -> (LanguageModel, Datas
     let data = model.dataset(&texts, 128).unwrap();
     assert!((0..40).all(|i| data.example(i).unwrap().len() == 128));
     (model, data)
+}
+
+/// Megabytes of a model's weights, by their shapes and widths.
+fn held(model: &LanguageModel) -> usize {
+    model.params().iter().map(|param| param.count() * param.var().dtype().size_in_bytes()).sum::<usize>() / 1_000_000
 }
 
 /// What a training of two steps takes, as a share of what was estimated.
@@ -104,5 +109,9 @@ fn recomputing_halves_the_activations_of_82_million_weights() {
     model.add_lora(&LoraConfig::default()).unwrap();
     let (adapters, _) = measured_of_estimated("82 M, adapters", &mut model, &data, 4, false);
     let (again_adapters, _) = measured_of_estimated("82 M, adapters, computed again", &mut model, &data, 4, true);
+    let before = (held(&model), memory().1);
+    model.add_lora(&LoraConfig { half: true, ..LoraConfig::default() }).unwrap();
+    println!("weights {} MB, in memory {:.0} MB; in bf16 {} and {:.0}", before.0, before.1, held(&model), memory().1);
+    measured_of_estimated("82 M, adapters on bf16", &mut model, &data, 4, false);
     assert!(again < whole && again_adapters < 0.6 * adapters, "{again} of {whole}, {again_adapters} of {adapters}");
 }

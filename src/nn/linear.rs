@@ -46,7 +46,10 @@ impl Linear {
     /// The layer's result in `shape`, of as many numbers as (..., out). Shapes: x (..., in).
     pub fn forward(&self, x: &Tensor, shape: impl Into<Shape>) -> candle_core::Result<Tensor> {
         let bias = self.bias.as_ref().map(Param::value);
-        let y = self.affine().run(x, &self.weight.value(), bias.as_ref(), shape)?;
+        let y = match self.weight.is_half() {
+            true => ops::linear_half(x, self.weight.var(), self.fan_in_fan_out, bias.as_ref(), None, shape)?,
+            false => self.affine().run(x, &self.weight.value(), bias.as_ref(), shape)?,
+        };
         self.adapted(x, y)
     }
 
@@ -55,7 +58,12 @@ impl Linear {
         if self.bias.is_some() {
             return self.forward(x, residual.shape())?.add(residual);
         }
-        let y = self.affine().run(x, &self.weight.value(), Some(residual), residual.shape())?;
+        let y = match self.weight.is_half() {
+            true => {
+                ops::linear_half(x, self.weight.var(), self.fan_in_fan_out, None, Some(residual), residual.shape())?
+            }
+            false => self.affine().run(x, &self.weight.value(), Some(residual), residual.shape())?,
+        };
         self.adapted(x, y)
     }
 
@@ -100,12 +108,13 @@ impl Linear {
         let (a, b) = (lora.a.var().as_detached_tensor(), lora.b.var().as_detached_tensor());
         let delta = (b.matmul(&a)? * lora.scale)?; // (out, rank) (rank, in)
         let delta = if self.fan_in_fan_out { delta.t()?.contiguous()? } else { delta };
-        Ok(Some(self.weight.var().as_detached_tensor().add(&delta)?))
+        Ok(Some(self.weight.var().as_detached_tensor().to_dtype(delta.dtype())?.add(&delta)?))
     }
 
     /// Adds the adapter into the weight and takes it off: the same numbers come out, with one product instead of three.
     pub fn merge_lora(&mut self) -> Result<()> {
         if let Some(merged) = self.merged()? {
+            self.weight.widen()?;
             self.weight.set(&merged)?;
             self.lora = None;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::Module;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,13 +17,16 @@ pub struct LoraConfig {
     pub alpha: f64,
     /// Which layers get one, by the end of their name; empty: all linear layers.
     pub target_modules: Vec<String>,
+    /// Holds the frozen matrices that get an adapter in bf16 (false): half their memory, each number rounded to 3 digits;
+    /// they are computed in f32 as before. What is saved or merged later has those digits.
+    pub half: bool,
     /// Seed of the first values (42).
     pub seed: u64,
 }
 
 impl Default for LoraConfig {
     fn default() -> Self {
-        Self { rank: 8, alpha: 16.0, target_modules: Vec::new(), seed: 42 }
+        Self { rank: 8, alpha: 16.0, target_modules: Vec::new(), half: false, seed: 42 }
     }
 }
 
@@ -81,6 +84,10 @@ pub fn add_lora(model: &mut dyn Module, config: &LoraConfig, whole: &[&str]) -> 
         if chosen(&linear.weight.name) {
             linear.add_lora(config.rank, config.alpha, &mut rng)?;
         }
+        match config.half && linear.lora.is_some() {
+            true => linear.weight.narrow()?,
+            false => linear.weight.widen()?,
+        }
     }
     for param in model.params_mut() {
         param.trainable = param.name.contains(".lora_") || is_whole(&param.name);
@@ -108,7 +115,8 @@ pub fn merge_lora(model: &mut dyn Module) -> Result<()> {
 
 /// Lets training move every weight.
 pub fn train_all(model: &mut dyn Module) {
-    model.params_mut().into_iter().for_each(|param| param.trainable = true);
+    // What is trained is held in f32.
+    model.params_mut().into_iter().for_each(|param| param.trainable = param.widen().is_ok());
 }
 
 /// How many numbers are trainable, and how many there are.
@@ -122,7 +130,7 @@ pub fn count_parameters(model: &dyn Module) -> (usize, usize) {
 pub fn merged_weights(model: &dyn Module) -> Result<BTreeMap<String, Tensor>> {
     let mut weights: BTreeMap<String, Tensor> = BTreeMap::new();
     for param in model.params().into_iter().filter(|param| !param.name.contains(".lora_")) {
-        weights.insert(param.name.clone(), param.var().as_detached_tensor());
+        weights.insert(param.name.clone(), param.var().as_detached_tensor().to_dtype(DType::F32)?);
     }
     for linear in model.linears() {
         if let Some(merged) = linear.merged()? {

@@ -80,6 +80,28 @@ impl Param {
         Ok(sum)
     }
 
+    /// Holds the weight in bf16 from now on, half the memory, rounded once; for one that is frozen.
+    pub(super) fn narrow(&mut self) -> candle_core::Result<()> {
+        self.hold(DType::BF16)
+    }
+
+    /// Holds the weight in f32 again.
+    pub(super) fn widen(&mut self) -> candle_core::Result<()> {
+        self.hold(DType::F32)
+    }
+
+    fn hold(&mut self, dtype: DType) -> candle_core::Result<()> {
+        if self.var.dtype() != dtype {
+            self.var = Var::from_tensor(&self.var.as_detached_tensor().to_dtype(dtype)?)?;
+        }
+        Ok(())
+    }
+
+    /// True where it is held in bf16.
+    pub fn is_half(&self) -> bool {
+        self.var.dtype() == DType::BF16
+    }
+
     /// The variable itself, under which a backward pass files the gradient (but see [`Param::rows`]).
     pub fn var(&self) -> &Var {
         &self.var
@@ -92,6 +114,6 @@ impl Param {
 
     /// Writes new values over the old, in place: whoever holds the tensor sees them.
     pub fn set(&self, value: &Tensor) -> Result<()> {
-        Ok(self.var.set(&value.contiguous()?)?)
+        Ok(self.var.set(&value.to_dtype(self.var.dtype())?.contiguous()?)?)
     }
 }

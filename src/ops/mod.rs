@@ -10,6 +10,7 @@ mod attention;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+mod half;
 mod layer_norm;
 mod linear;
 mod relative;
@@ -19,6 +20,7 @@ mod simd;
 mod softmax;
 mod swiglu;
 
+pub use self::half::linear_half;
 pub use activation::{activate, Activation, ACTIVATIONS};
 pub use adamw::{adamw_step, gradient_norm, sum_gradients, AdamWStep};
 pub use attention::{attention, attention_fused, attention_packed, attention_within, Span};

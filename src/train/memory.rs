@@ -63,7 +63,7 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
     let params = model.params();
     let count = |params: &[&Param]| params.iter().map(|param| param.count()).sum::<usize>();
     let trained: Vec<&Param> = params.iter().copied().filter(|param| param.trainable).collect();
-    let (all, trained) = (count(&params), count(&trained));
+    let trained = count(&trained);
     let rows = data.longest(config.batch_size);
     let shards = rows.chunks(rows.len().div_ceil(threads()).max(1));
     let cores = shards.len();
@@ -74,7 +74,7 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
     // The sum is made while the cores' own are still there.
     let sets = if cores > 1 || config.accumulate > 1 { cores + 1 } else { 1 };
     MemoryEstimate {
-        weights: FLOAT * all,
+        weights: params.iter().map(|param| param.count() * param.var().dtype().size_in_bytes()).sum(),
         gradients: FLOAT * trained * sets,
         optimizer: FLOAT * trained * if config.patience > 0 { 3 } else { 2 },
         activations: FLOAT * shards.map(kept).sum::<usize>(),

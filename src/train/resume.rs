@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde_json::{json, Value};
 
 use super::run::{copies, Run};
@@ -163,7 +163,7 @@ fn model(model: &dyn Trainable) -> Result<u64> {
         hasher.write_u8(u8::from(param.trainable));
         param.var().dims().iter().for_each(|size| hasher.write_usize(*size));
         if !param.trainable {
-            let some = param.var().flatten_all()?.narrow(0, 0, param.count().min(LOOKED_AT))?;
+            let some = param.var().flatten_all()?.narrow(0, 0, param.count().min(LOOKED_AT))?.to_dtype(DType::F32)?;
             some.to_vec1::<f32>()?.iter().for_each(|value| hasher.write_u32(value.to_bits()));
         }
     }
