@@ -311,6 +311,10 @@ impl Trainable for LanguageModel {
         self.decoder.params()
     }
 
+    fn config(&self) -> Option<&Value> {
+        Some(&self.config)
+    }
+
     fn needs(&self) -> Needs {
         let vocab_size = self.decoder.head().var().dims()[0];
         Needs { vocab_size, max_tokens: self.decoder.max_tokens(), labels: Labels::Tokens }

@@ -218,6 +218,10 @@ impl Trainable for MaskedModel {
         nn::Module::params(&self.model)
     }
 
+    fn config(&self) -> Option<&Value> {
+        Some(&self.files.config)
+    }
+
     fn needs(&self) -> Needs {
         let encoder = &self.model.encoder;
         Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), labels: Labels::Tokens }

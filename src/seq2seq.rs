@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use serde_json::Value;
 
 use crate::adapter::{load_adapter, save_adapter};
 use crate::beam::Search;
@@ -313,6 +314,10 @@ impl Seq2Seq {
 impl Trainable for Seq2Seq {
     fn params(&self) -> Vec<&Param> {
         self.model.params()
+    }
+
+    fn config(&self) -> Option<&Value> {
+        Some(&self.files.config)
     }
 
     fn needs(&self) -> Needs {

@@ -248,6 +248,14 @@ fn a_checkpoint_of_something_else_says_what_differs() {
     };
     let error = refused(&mut model(), &TrainConfig { learning_rate: 3e-3, ..settings.clone() });
     assert!(error.contains("learning_rate: 0.01") && error.contains("0.003") && error.contains("→"), "{error}");
+    // The same weights, computed otherwise.
+    let home = folder("other config");
+    copy(&reference::fixture("llama"), &home);
+    let file = home.join("config.json");
+    let config = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, config.replace("\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e-04")).unwrap();
+    let error = refused(&mut LanguageModel::load(&text(&home)).unwrap(), &settings);
+    assert!(error.contains("rms_norm_eps: 1e-5, ") && error.contains("0.0001"), "{error}");
     let mut adapted = model();
     adapted.add_lora(&LoraConfig::default()).unwrap();
     let error = refused(&mut adapted, &settings);

@@ -313,6 +313,10 @@ impl Trainable for Classifier {
         nn::Module::params(&self.model)
     }
 
+    fn config(&self) -> Option<&Value> {
+        Some(&self.files.config)
+    }
+
     fn needs(&self) -> Needs {
         let (encoder, count) = (&self.model.encoder, self.labels.len());
         let labels = match self.task {

@@ -3,6 +3,7 @@
 
 mod clock;
 mod descriptors;
+mod exchange;
 mod flush;
 mod marks;
 mod memory;
@@ -131,6 +132,11 @@ pub fn write_folder(path: &Path, known: &[&str], fill: impl FnOnce(&Path) -> Res
         let _ = std::fs::remove_dir_all(&fresh);
         return Err(error.renamed(&fresh.display().to_string(), &path.display().to_string()));
     }
+    if path.exists() && exchange::exchange(&fresh, path).is_ok() {
+        let _ = std::fs::remove_dir_all(&fresh); // what was there before
+        return Ok(());
+    }
+    // Where the two cannot change places at once there is a moment without either; after a crash in it, both lie beside.
     if path.exists() {
         std::fs::rename(path, &old).map_err(|error| failed(path, &error))?;
     }
@@ -194,6 +200,34 @@ mod tests {
         assert_eq!(std::fs::read_to_string(path.join("a")).unwrap(), "1");
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left beside it");
         Ok(())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn whoever_reads_while_a_folder_is_replaced_finds_the_old_one_or_the_new_one() -> Result<()> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("modelo");
+        let write = |text: &str| {
+            write_folder(&path, &["a"], |f| std::fs::write(f.join("a"), text).map_err(|e| io_error(f, "", "", &e)))
+        };
+        write("0")?;
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let (path, over) = (&path, &over);
+            let reader = scope.spawn(move || {
+                let (mut looked, mut missed) = (0, 0);
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    looked += 1;
+                    missed += usize::from(!path.is_dir());
+                }
+                (looked, missed)
+            });
+            let written = (0..300).try_for_each(|i| write(&i.to_string()));
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            let (looked, missed) = reader.join().unwrap();
+            assert!(looked > 100 && missed == 0, "missed {missed} times of {looked}");
+            written
+        })
     }
 
     #[test]

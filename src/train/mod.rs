@@ -12,6 +12,7 @@ mod view;
 use std::any::Any;
 
 use candle_core::Tensor;
+use serde_json::Value;
 
 pub use class_weights::ClassWeights;
 pub use config::{Metric, ParamGroup, TrainConfig};
@@ -36,6 +37,11 @@ pub trait Trainable: Sync + Any {
     /// What it can read and learn: other data are an error before anything is computed.
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// The settings that it was built by, where there are some: a training that goes on must find the same.
+    fn config(&self) -> Option<&Value> {
+        None
     }
 
     /// How much a batch's mean loss weighs beside another's: by its predictions that count.

@@ -52,6 +52,7 @@ pub(super) fn save(run: &Run) -> Result<()> {
     tensors.insert(EPOCHS.into(), table(&epochs(history))?);
     let notes = json!({
         "model": model(run.model)?,
+        "config": run.model.config(),
         "texts": texts(run),
         "settings": run.config.decisive().into_iter().collect::<BTreeMap<_, _>>(),
         "best_epoch": run.best.as_ref().map(|best| best.epoch),
@@ -84,6 +85,7 @@ pub(super) fn read(run: &Run) -> Result<Option<Found>> {
     if notes["model"] != model(run.model)? || !known {
         differs.push(tr!("el modelo, o qué se entrena de él", "the model, or what of it is trained"));
     }
+    differs.extend(changed(&notes["config"], run.model.config().unwrap_or(&Value::Null)));
     if notes["texts"] != json!(texts(run)) {
         differs.push(tr!("los textos", "the texts"));
     }
@@ -122,6 +124,20 @@ pub(super) fn read(run: &Run) -> Result<Option<Found>> {
         tokens: number(&notes["tokens"]).unwrap_or(0),
         seconds: notes["seconds"].as_f64().unwrap_or(0.0),
     }))
+}
+
+/// The settings of a model's `config.json` that are not as they were. Who wrote the file does not matter.
+fn changed(then: &Value, now: &Value) -> Vec<String> {
+    let (Some(then), Some(now)) = (then.as_object(), now.as_object()) else { return Vec::new() };
+    let names: std::collections::BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+    let told = ["transformers_version", "_name_or_path", "dtype", "torch_dtype"];
+    let differs = |name: &&&String| !told.contains(&name.as_str()) && then.get(**name) != now.get(**name);
+    let shown = |value: Option<&Value>| value.unwrap_or(&Value::Null).to_string();
+    let tell = |name: &String| {
+        let (then, now) = (shown(then.get(name)), shown(now.get(name)));
+        tr!("config.json, {name}: {then}, ahora {now}", "config.json, {name}: {then}, now {now}")
+    };
+    names.iter().filter(differs).map(|name| tell(name)).collect()
 }
 
 /// Rows of numbers as a tensor; JSON would not give each back exactly.
