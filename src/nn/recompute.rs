@@ -70,7 +70,7 @@ impl Recomputed {
             .collect();
         let Ok(pass) = self.pass.lock() else { bail!("recomputed: a thread left its pass locked") };
         let y = (self.block)(&fresh[0], &shared, &pass.clone())?;
-        let mut gradients = y.apply_op1(From(dy.clone()))?.backward()?;
+        let mut gradients = y.apply_op1(Midway(dy.clone()))?.backward()?;
         let found = fresh.iter().map(|x| gradients.remove(x)).collect();
         if let Ok(mut aside) = self.aside.lock() {
             aside.push(gradients);
@@ -139,9 +139,9 @@ impl CustomOp3 for Recomputed {
 }
 
 /// A scalar whose gradient is the one it holds: where a way back begins in the middle.
-struct From(Tensor);
+struct Midway(Tensor);
 
-impl CustomOp1 for From {
+impl CustomOp1 for Midway {
     fn name(&self) -> &'static str {
         "from-gradient"
     }
