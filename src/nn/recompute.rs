@@ -37,7 +37,8 @@ pub fn recomputed(
     };
     // Where everything before it is frozen nothing would ask for the block's own gradients.
     let x = if x.track_op() { x.contiguous()? } else { Var::from_tensor(x)?.as_tensor().clone() };
-    let op = Recomputed { block: Box::new(block), pass: Mutex::new(again), aside: aside.clone(), y: y.contiguous()? };
+    let op =
+        Recomputed { block: Box::new(block), pass: Mutex::new(again), aside: aside.clone(), y: Mutex::new(Some(y)) };
     match &owned[..] {
         [] => x.apply_op1(op),
         [one] => x.apply_op2(&one.contiguous()?, op),
@@ -50,13 +51,15 @@ struct Recomputed {
     block: Box<Block>,
     pass: Mutex<Pass>,
     aside: Aside,
-    /// What the block made the first time.
-    y: Tensor,
+    /// What the block made the first time, until it is handed over.
+    y: Mutex<Option<Tensor>>,
 }
 
 impl Recomputed {
     fn forward(&self) -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(self.y.flatten_all()?.to_vec1()?), self.y.shape().clone()))
+        let y = self.y.lock().ok().and_then(|mut y| y.take());
+        let Some(y) = y else { bail!("recomputed: its result was handed over already") };
+        Ok((CpuStorage::F32(y.flatten_all()?.to_vec1()?), y.shape().clone()))
     }
 
     /// The gradients of the block's inputs; those of its weights are put aside.

@@ -17,7 +17,8 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Texts that are computed side by side (16). Fewer need less memory and make noisier steps.
     pub batch_size: usize,
-    /// Keeps what goes into each layer and computes the rest again for the gradients (false): RECOMPUTE_FIGURES
+    /// Keeps what goes into each layer and computes the rest again for the gradients (false):
+    /// the same steps, with less memory and in more time. Try it before a smaller batch.
     pub recompute: bool,
     /// Batches whose gradients are added up before each step (1). Where memory ends, halve `batch_size` and double this:
     /// the steps stay the same.
