@@ -90,8 +90,12 @@ fn child() {
     let config = TrainConfig { batch_size: number(2), recompute, max_steps: 2, epochs: 1, ..TrainConfig::default() };
     let estimate = estimate_memory(&model, &data, &config);
     let measured = match words.contains(&"measuring") {
-        true => peak(|| drop(evaluate(&model, &data).unwrap())),
-        false => peak(|| drop(fine_tune(&mut model, &data, &valid, &config).unwrap())),
+        true => peak(|| {
+            evaluate(&model, &data).unwrap();
+        }),
+        false => peak(|| {
+            fine_tune(&mut model, &data, &valid, &config).unwrap();
+        }),
     };
     println!("{estimate}; in all {:.0} MB at the fullest", memory().0);
     println!("\nMEASURED {measured} {}", estimate.more() as f64 / 1e6);
