@@ -255,7 +255,7 @@ fn a_checkpoint_of_something_else_says_what_differs() {
     let config = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, config.replace("\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e-04")).unwrap();
     let error = refused(&mut LanguageModel::load(&text(&home)).unwrap(), &settings);
-    assert!(error.contains("rms_norm_eps: 1e-5, ") && error.contains("0.0001"), "{error}");
+    assert!(error.contains("rms_norm_eps: 0.00001, ") && error.contains("0.0001"), "{error}");
     let mut adapted = model();
     adapted.add_lora(&LoraConfig::default()).unwrap();
     let error = refused(&mut adapted, &settings);

@@ -35,9 +35,9 @@ impl Drop for Untracked {
 
 /// How many numbers a training pass keeps for each position that it computes, until its gradients are there.
 ///
-/// Counted by shape: what goes into each linear layer and what comes out of it, and a result more for each adapter. What
-/// is left out (norms, residuals) about makes up for inputs that several layers share. With `recompute` only what goes
-/// into each block, and the inside of the largest.
+/// Counted by shape: what goes into each linear layer and what comes out of it, a result more for each adapter, and for
+/// each block three times what goes into it (norms, residuals, dropout). With `recompute` only what goes into each block,
+/// and the inside of the largest.
 pub fn kept_per_position(model: &dyn Module, part: &str, recompute: bool) -> usize {
     let linears = model.linears().into_iter().filter(|linear| linear.weight.name.starts_with(part));
     let mut blocks: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -48,7 +48,7 @@ pub fn kept_per_position(model: &dyn Module, part: &str, recompute: bool) -> usi
             None => outside += kept(linear),
         }
     }
-    let inside = |sizes: &Vec<usize>| sizes.iter().skip(1).step_by(2).sum::<usize>();
+    let inside = |sizes: &Vec<usize>| 3 * sizes[0] + sizes.iter().skip(1).step_by(2).sum::<usize>();
     let all = blocks.values().map(inside);
     outside
         + match recompute {
