@@ -77,6 +77,10 @@ pub mod seq2seq;
 
 pub mod extract;
 
+pub mod question_answerer;
+
+pub mod pipeline;
+
 pub mod exercise;
 
 pub mod bench;
@@ -114,7 +118,9 @@ pub mod prelude {
         rouge, rouge_of, rouge_scoreboard, rouge_with, scoreboard, split_labels, BootstrapConfig, ClassificationReport,
         Interval, Prediction, Stemming, Thresholds,
     };
+    pub use crate::pipeline::{pipeline, sigmoid, softmax, Answer, Answers, Pipeline};
     pub use crate::plot::Chart;
+    pub use crate::question_answerer::{QuestionAnswerer, Span};
     pub use crate::save::SaveOptions;
     pub use crate::schedule::Schedule;
     pub use crate::seq2seq::Seq2Seq;

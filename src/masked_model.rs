@@ -17,7 +17,7 @@ use crate::ops::{self, Wanted, IGNORE};
 use crate::rng::Rng;
 use crate::save::SaveOptions;
 use crate::show::{display, escape};
-use crate::tokenizer::{Tokenizer, Tokens};
+use crate::tokenizer::{check_ids, Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
 
 /// How people write the hidden word, whatever the model calls it.
@@ -107,6 +107,8 @@ impl MaskedModel {
         let logits = self.logits_of_states(&states)?.flatten_all()?;
         let option = |(id, probability): (u32, f32)| {
             let token = self.tokenizer().decode(&[id])?.trim().to_string();
+            // A mark such as [SEP] has no text: its name is shown.
+            let token = if token.is_empty() { self.tokenizer().token(id).unwrap_or_default() } else { token };
             Ok(Filling { text: text.replacen(name, &token, 1), token, id, probability })
         };
         Ok(Fillings { options: likeliest(&logits, count)?.into_iter().map(option).collect::<Result<_>>()? })
@@ -130,6 +132,17 @@ impl MaskedModel {
     pub fn logits(&self, batch: &Batch) -> Result<Tensor> {
         batch.check(&Needs { labels: Labels::Any, ..self.needs() })?;
         self.logits_of_states(&self.model.encoder.hidden(&batch.pass(false)?)?)
+    }
+
+    /// The logits (time, vocabulary) of every position of some ids; those of a hidden token say what may stand there.
+    pub fn logits_of(&self, ids: &[u32]) -> Result<Tensor> {
+        check_ids(ids, self.model.encoder.vocab_size())?;
+        Ok(self.logits(&Batch::new(&[ids])?)?.squeeze(0)?)
+    }
+
+    /// The id that stands for a hidden token.
+    pub fn mask_id(&self) -> u32 {
+        self.mask.1
     }
 
     /// Shapes: states (texts, time, hidden), result (texts, time, vocabulary).

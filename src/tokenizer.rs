@@ -3,12 +3,14 @@
 mod compare;
 mod lengths;
 mod train;
+mod windows;
 
 use std::path::Path;
 
 pub use compare::{compare_tokenizers, RoundTrip, SentenceCut, TokenizerComparison};
 pub use lengths::{LengthLine, LengthReport};
 pub use train::TokenizerKind;
+pub use windows::Window;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::{display, escape};
@@ -171,6 +173,11 @@ impl Tokenizer {
     /// The id of a token such as `</s>`, if it knows it.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
+    }
+
+    /// What the vocabulary calls an id, if it knows it.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
     }
 
     /// The ids of its special tokens: the start and the end of a text, padding, the mask.

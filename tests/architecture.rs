@@ -29,8 +29,18 @@ const ROWS: &[&[&str]] = &[
     &["nn"],
     &["models"],
     &["needs", "batch", "dataset", "optim", "schedule", "history", "save", "checkpoint", "adapter", "train"],
-    &["generate", "beam", "language_model", "masked_model", "classifier", "embedder", "seq2seq", "extract"],
-    &["exercise", "pretrain", "bench"],
+    &[
+        "generate",
+        "beam",
+        "language_model",
+        "masked_model",
+        "classifier",
+        "embedder",
+        "seq2seq",
+        "question_answerer",
+        "extract",
+    ],
+    &["pipeline", "exercise", "pretrain", "bench"],
     &["lib", "main"],
 ];
 

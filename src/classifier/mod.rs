@@ -6,19 +6,19 @@ mod number;
 
 use std::collections::BTreeMap;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use serde_json::{json, Value};
 
 use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::ModelFolder;
-use crate::dataset::{by_length, check_columns, Batch, Dataset, Targets};
+use crate::dataset::{by_length, check_columns, Batch, Dataset, Row, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{encoder_config, labels, ClassifierEncoder, CLASSIFIER};
 use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param, Untracked};
 use crate::ops::{self, Wanted};
 use crate::save::SaveOptions;
-use crate::tokenizer::{Tokenizer, Tokens};
+use crate::tokenizer::{check_ids, Tokenizer, Tokens};
 use crate::train::{evaluate, Trainable};
 
 /// A model that puts labels on texts.
@@ -235,6 +235,32 @@ impl Classifier {
         Ok(self.model.out.forward(&pooled, (batch.lengths.len(), self.labels.len()))?.detach())
     }
 
+    /// The logits of one text of tokens, one number for each label, in the order of [`Classifier::labels`].
+    pub fn logits_of(&self, ids: &[u32]) -> Result<Vec<f64>> {
+        check_ids(ids, self.model.encoder.vocab_size())?;
+        numbers(&self.logits(&Batch::new(&[ids])?)?).map(|mut rows| rows.remove(0))
+    }
+
+    /// As [`Classifier::logits_of`] for many texts; one that is longer than the model reads is cut.
+    pub fn logits_of_all(&self, texts: &[String]) -> Result<Vec<Vec<f64>>> {
+        let encoded = self.tokenizer().encode_within(texts, self.max_tokens())?;
+        let ids: Vec<Vec<u32>> = encoded.into_iter().map(|(ids, _)| ids).collect();
+        by_length(&ids, |batch| numbers(&self.logits(batch)?))
+    }
+
+    /// As [`Classifier::logits_of`] for two texts that are read together; the longer one is cut where they are too long.
+    pub fn logits_of_pair(&self, first: &str, second: &str) -> Result<Vec<f64>> {
+        let pair = self.tokenizer().encode_pair_within(first, second, self.max_tokens())?;
+        let token_types = if self.model.encoder.tells_segments() { pair.token_types } else { Vec::new() };
+        let row = Row { ids: pair.ids, token_types, ..Row::default() };
+        numbers(&self.logits(&Batch::of(vec![row], false)?)?).map(|mut rows| rows.remove(0))
+    }
+
+    /// True where a text can have any number of labels: then each logit stands for itself, by a sigmoid.
+    pub fn is_multi_label(&self) -> bool {
+        self.task == Task::Several
+    }
+
     /// Mean loss on some data.
     pub fn loss_on(&self, data: &Dataset) -> Result<f64> {
         Ok(evaluate(self, data)?.loss)
@@ -360,6 +386,10 @@ impl Trainable for Classifier {
         let smoothing = batch.smoothing_while(training);
         Ok(ops::linear_cross_entropy(&pooled, &out.weight.value(), Some(&bias), &batch.labels, smoothing, wanted)?)
     }
+}
+
+fn numbers(logits: &Tensor) -> Result<Vec<Vec<f64>>> {
+    Ok(logits.to_dtype(DType::F64)?.to_vec2()?)
 }
 
 impl std::fmt::Display for Classifier {

@@ -3,7 +3,7 @@
 use super::{check_max_tokens, encode, Dataset, Example, Targets, SHORT_ROWS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::capped;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Pair, Tokenizer};
 
 impl Dataset {
     /// As [`Dataset::for_encoder`] for two texts in one row, with the marks between them that the tokenizer's template
@@ -25,14 +25,19 @@ impl Dataset {
         let found = encode(&indices, |part| {
             part.iter().map(|i| tokenizer.encode_pair_within(&first[*i], &second[*i], max_tokens)).collect()
         })?;
-        let example = |pair: crate::tokenizer::Pair| Example {
-            ids: pair.ids,
-            length: pair.length,
-            token_types: if tells_segments { pair.token_types } else { Vec::new() },
-            parts: Vec::new(),
-        };
         let empty = |i: usize| first[i].trim().is_empty() || second[i].trim().is_empty();
-        Self::gather(found.into_iter().map(example).collect(), empty, max_tokens, targets)
+        Self::gather(pair_examples(found, tells_segments), empty, max_tokens, targets)
+    }
+
+    /// As [`Dataset::for_pairs`], of rows that were already cut into tokens.
+    pub(crate) fn of_pairs(
+        pairs: Vec<Pair>,
+        tells_segments: bool,
+        max_tokens: usize,
+        targets: Targets,
+    ) -> Result<Self> {
+        check_max_tokens(max_tokens)?;
+        Self::gather(pair_examples(pairs, tells_segments), |_| false, max_tokens, targets)
     }
 
     /// Prompts with their answers, one after the other in one text, with `eos` at the end: only the answer's tokens are to
@@ -63,6 +68,16 @@ impl Dataset {
         let empty = |i: usize| prompts[i].trim().is_empty() || answers[i].trim().is_empty();
         Self::gather(examples, empty, max_tokens, Targets::Answer(lengths))
     }
+}
+
+fn pair_examples(pairs: Vec<Pair>, tells_segments: bool) -> Vec<Example> {
+    let example = |pair: Pair| Example {
+        ids: pair.ids,
+        length: pair.length,
+        token_types: if tells_segments { pair.token_types } else { Vec::new() },
+        parts: Vec::new(),
+    };
+    pairs.into_iter().map(example).collect()
 }
 
 /// Two columns of the same length, or an error.

@@ -76,7 +76,7 @@ pub struct Names {
 }
 
 /// Tensors of other heads, and constants that older files carry along: they may be left over.
-const IGNORED: &[&str] = &[
+pub(super) const IGNORED: &[&str] = &[
     "position_ids",
     "pooler.",
     "cls.",
@@ -92,7 +92,7 @@ const IGNORED: &[&str] = &[
 ];
 
 /// Beginnings of names of heads, which never have the encoder's prefix.
-const HEADS: &[&str] = &[
+pub(super) const HEADS: &[&str] = &[
     "cls.",
     "lm_head.",
     "lm_predictions.",
@@ -134,7 +134,7 @@ struct Layer {
 module_fields!(Layer: query, key, value, terms, output, attention_norm, up, down, output_norm);
 
 /// The spread of newly drawn weights, as in the paper on BERT.
-const STD: f32 = 0.02;
+pub(super) const STD: f32 = 0.02;
 
 impl Layer {
     fn new(c: &EncoderConfig, w: &mut Weights, index: usize) -> Result<Self> {
@@ -186,7 +186,8 @@ impl Encoder {
         Ok(encoder)
     }
 
-    fn read(config: EncoderConfig, w: &mut Weights) -> Result<Self> {
+    /// Reads its weights and leaves the others, for a head to take.
+    pub(super) fn read(config: EncoderConfig, w: &mut Weights) -> Result<Self> {
         let (c, d) = (&config, config.hidden_size);
         let at = |name: &str| format!("{}embeddings.{name}", c.names.prefix);
         let word_embeddings = w.matrix(&at("word_embeddings.weight"), c.vocab_size, d, STD)?;

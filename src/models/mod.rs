@@ -10,10 +10,12 @@ pub mod llama;
 pub mod qwen2;
 pub mod qwen3;
 pub mod roberta;
+mod span;
 pub mod t5;
 
 pub use config::labels;
 pub use encoder::{ClassifierEncoder, Encoder, EncoderConfig, MaskedEncoder, CLASSIFIER};
+pub use span::SpanEncoder;
 
 use candle_core::Tensor;
 use serde_json::Value;
