@@ -129,10 +129,10 @@ fn measuring_keeps_nothing_for_a_way_back() {
 #[test]
 fn what_is_kept_is_counted_by_the_linear_layers() {
     let model = LanguageModel::load(&reference::path("gpt2")).unwrap();
-    // Two layers of width 32: 32 to 96 numbers, 32 to 32, 32 to 128, 128 to 32; and three times 32 besides.
+    // Two layers of width 32: 32 to 96 numbers, 32 to 32, 32 to 128, 128 to 32; three times 32 besides, and half a layer of gradients.
     let layer = 128 + 64 + 160 + 160 + 3 * 32;
-    assert_eq!(model.kept(3, 7, 0, false), 3 * 7 * 2 * layer);
-    assert_eq!(model.kept(3, 7, 0, true), 3 * 7 * (layer + 2 * 32));
+    assert_eq!(model.kept(3, 7, 0, false), 3 * 7 * (2 * layer + layer / 2));
+    assert_eq!(model.kept(3, 7, 0, true), 3 * 7 * (layer + 2 * 32 + layer / 2));
 }
 
 /// The shape of distilgpt2, 4 texts of 128 tokens: the figures in the documentation of `recompute` and `half`.

@@ -37,7 +37,7 @@ impl Drop for Untracked {
 ///
 /// Counted by shape: what goes into each linear layer and what comes out of it, a result more for each adapter, and for
 /// each block three times what goes into it (norms, residuals, dropout). With `recompute` only what goes into each block,
-/// and the inside of the largest.
+/// and the inside of the largest. Half as much as that one are the gradients that are under way at a time.
 pub fn kept_per_position(model: &dyn Module, part: &str, recompute: bool) -> usize {
     let linears = model.linears().into_iter().filter(|linear| linear.weight.name.starts_with(part));
     let mut blocks: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -49,12 +49,12 @@ pub fn kept_per_position(model: &dyn Module, part: &str, recompute: bool) -> usi
         }
     }
     let inside = |sizes: &Vec<usize>| 3 * sizes[0] + sizes.iter().skip(1).step_by(2).sum::<usize>();
-    let all = blocks.values().map(inside);
-    outside
-        + match recompute {
-            false => all.sum(),
-            true => all.max().unwrap_or(0) + blocks.values().map(|sizes| sizes[0]).sum::<usize>(),
-        }
+    let largest = blocks.values().map(inside).max().unwrap_or(0);
+    let blocks = match recompute {
+        false => blocks.values().map(inside).sum(),
+        true => largest + blocks.values().map(|sizes| sizes[0]).sum::<usize>(),
+    };
+    outside + blocks + largest / 2
 }
 
 fn input(linear: &Linear) -> usize {
