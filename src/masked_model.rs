@@ -105,10 +105,11 @@ impl MaskedModel {
         }
         let states = self.model.encoder.hidden(&Pass::text(&ids))?.narrow(1, gaps[0], 1)?.contiguous()?;
         let logits = self.logits_of_states(&states)?.flatten_all()?;
+        let marks = self.tokenizer().special_ids();
         let option = |(id, probability): (u32, f32)| {
             let token = self.tokenizer().decode(&[id])?.trim().to_string();
             // A mark such as [SEP] has no text: its name is shown.
-            let token = if token.is_empty() { self.tokenizer().token(id).unwrap_or_default() } else { token };
+            let token = if marks.contains(&id) { self.tokenizer().token(id).unwrap_or_default() } else { token };
             Ok(Filling { text: text.replacen(name, &token, 1), token, id, probability })
         };
         Ok(Fillings { options: likeliest(&logits, count)?.into_iter().map(option).collect::<Result<_>>()? })

@@ -172,7 +172,7 @@ fn windows_cover_the_text_and_repeat_its_last_tokens() {
     assert_eq!(places(&windows[0])[0].0, 0);
     assert_eq!(places(windows.last().unwrap()).last().unwrap().1, context.chars().count());
     // An overlap that leaves no room for anything new is made smaller; a question that leaves none is refused.
-    assert!(model.tokenizer().windows("la niña", &context, 9, 8).unwrap().len() > windows.len());
+    assert!(model.tokenizer().windows("la niña", &context, 12, 11).unwrap().len() > windows.len());
     let error = model.answer(&"el perro ".repeat(30), &context).unwrap_err().to_string();
     assert!(error.contains("40"), "{error}");
     for (question, context) in [("", "el gato"), ("¿qué?", " ")] {
