@@ -49,8 +49,8 @@ fn gpt2(width: usize, vocabulary: usize) -> (LanguageModel, Dataset) {
 /// The sizes that a child tries: width, vocabulary, texts a batch, and words for what is done with them.
 type Case<'a> = (usize, usize, usize, &'a str);
 
-/// Runs `child` on a case; gives its measured and its estimated megabytes.
-fn measure((width, vocabulary, batch_size, how): Case) -> (f64, f64) {
+/// Runs `child` on a case; gives its measured and its estimated megabytes, and those that adapters took.
+fn run((width, vocabulary, batch_size, how): Case) -> [f64; 3] {
     let case = format!("{width} {vocabulary} {batch_size} {how}");
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--ignored", "--nocapture"])
@@ -62,7 +62,12 @@ fn measure((width, vocabulary, batch_size, how): Case) -> (f64, f64) {
     let line = text.lines().find_map(|line| line.split_once("MEASURED ")).unwrap_or_else(|| panic!("{text}")).1;
     let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
     println!("{case}: {:.0} MB measured, {:.0} estimated", numbers[0], numbers[1]);
-    (numbers[0], numbers[1])
+    [numbers[0], numbers[1], numbers[2]]
+}
+
+fn measure(case: Case) -> (f64, f64) {
+    let [measured, estimated, _] = run(case);
+    (measured, estimated)
 }
 
 #[test]
@@ -86,6 +91,7 @@ fn child() {
         memory().1,
         before
     );
+    let adapters = memory().1 - before;
     let recompute = words.contains(&"again");
     let config = TrainConfig { batch_size: number(2), recompute, max_steps: 2, epochs: 1, ..TrainConfig::default() };
     let estimate = estimate_memory(&model, &data, &config);
@@ -98,7 +104,7 @@ fn child() {
         }),
     };
     println!("{estimate}; in all {:.0} MB at the fullest", memory().0);
-    println!("\nMEASURED {measured} {}", estimate.more() as f64 / 1e6);
+    println!("\nMEASURED {measured} {} {adapters}", estimate.more() as f64 / 1e6);
 }
 
 #[test]
@@ -117,6 +123,14 @@ fn recomputing_takes_less_than_half_where_activations_are_all_there_is() {
     let (whole, _) = measure((256, 8_000, 32, "adapters"));
     let (again, _) = measure((256, 8_000, 32, "adapters again"));
     assert!(again < 0.5 * whole, "{again} of {whole} MB");
+}
+
+#[test]
+fn frozen_weights_in_bf16_leave_half_of_their_memory_to_others() {
+    // 6 layers of 12 · 768² numbers.
+    let halved = 2.0 * 6.0 * 12.0 * 768.0 * 768.0 / 1e6;
+    let [.., more] = run((768, 1_000, 1, "adapters half"));
+    assert!(more < -0.8 * halved, "{more} MB more, in place of {halved} fewer");
 }
 
 #[test]

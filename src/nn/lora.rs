@@ -7,6 +7,7 @@ use candle_core::{DType, Tensor};
 use super::Module;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rng::Rng;
+use crate::sys::give_back_memory;
 
 /// Settings of a low-rank adapter.
 #[derive(Clone, Debug)]
@@ -88,6 +89,9 @@ pub fn add_lora(model: &mut dyn Module, config: &LoraConfig, whole: &[&str]) -> 
             true => linear.weight.narrow()?,
             false => linear.weight.widen()?,
         }
+    }
+    if config.half {
+        give_back_memory();
     }
     for param in model.params_mut() {
         param.trainable = param.name.contains(".lora_") || is_whole(&param.name);

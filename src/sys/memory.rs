@@ -12,6 +12,17 @@ pub fn available_memory() -> Option<u64> {
     Some(left.fold(machine, u64::min))
 }
 
+/// Gives what was freed back to the system, where the C library would keep it for this thread's next allocations.
+///
+/// Worth it after much was freed at once: other threads, which compute, take from elsewhere.
+pub fn give_back_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it touches free memory only, and takes the allocator's own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// `MemAvailable` of `/proc/meminfo`, in bytes.
 fn meminfo(text: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;

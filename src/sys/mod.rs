@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub use clock::cpu_seconds;
 pub use descriptors::stop_on_ctrl_c;
-pub use memory::available_memory;
+pub use memory::{available_memory, give_back_memory};
 pub use stop::{ask_to_stop, forget_stop, stopped, stopped_error};
 
 /// True under the short preset (`AULA_SHORT=1`), in which lessons run on few rows and few steps.
