@@ -61,10 +61,21 @@ impl Param {
 
     /// The sum of this weight's gradients in the parts of a batch; none where no part has one.
     ///
-    /// It takes what was looked up since it was asked last: ask once for each backward pass.
+    /// The sum is made in the first part's place, and it takes what was looked up since it was asked last: ask once for each
+    /// backward pass.
     pub fn gradient(&self, parts: &[GradStore]) -> Result<Option<Tensor>> {
         let dense: Vec<&Tensor> = parts.iter().filter_map(|part| part.get(&self.var)).collect();
-        let mut sum = if dense.is_empty() { None } else { Some(ops::sum_gradients(&dense)?) };
+        let mut sum = match &dense[..] {
+            [] => None,
+            [first, others @ ..] => {
+                // Into a store's own gradient where it can be: a copy would be as large as the model.
+                let first = if first.is_contiguous() { (*first).clone() } else { first.contiguous()? };
+                for other in others {
+                    ops::add_gradient(&first, other)?;
+                }
+                Some(first)
+            }
+        };
         let looked_up = self.looked_up.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default();
         // By part, so that the sum repeats exactly whichever thread looked up first.
         for part in parts {

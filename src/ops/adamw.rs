@@ -93,23 +93,28 @@ pub fn gradient_norm(gradients: &[&Tensor]) -> Result<f64> {
     Ok(total.sqrt())
 }
 
-/// The sum of gradients of one shape, in one pass.
-pub fn sum_gradients(parts: &[&Tensor]) -> Result<Tensor> {
-    let [first, rest @ ..] = parts else { bail!("sum-gradients: no gradient") };
-    if rest.is_empty() {
-        return Ok((*first).clone());
+/// `sum += gradient`, in place.
+pub fn add_gradient(sum: &Tensor, gradient: &Tensor) -> Result<()> {
+    if sum.dims() != gradient.dims() {
+        bail!("add-gradient: {:?} to {:?}", gradient.dims(), sum.dims());
     }
-    let first = first.contiguous()?;
-    let rest: Vec<Tensor> = rest.iter().map(|part| part.contiguous()).collect::<Result<_>>()?;
-    let guards: Vec<_> = rest.iter().map(Tensor::storage_and_layout).collect();
-    let others = guards.iter().map(|guard| cpu_floats(guard, "sum-gradients")).collect::<Result<Vec<_>>>()?;
-    let guard = first.storage_and_layout();
-    let mut sum = cpu_floats(&guard, "sum-gradients")?.to_vec();
-    sum.par_chunks_mut(BLOCK).enumerate().for_each(|(block, sum)| {
-        for other in &others {
-            let other = &other[block * BLOCK..block * BLOCK + sum.len()];
-            vectorized(|| sum.iter_mut().zip(other).for_each(|(a, b)| *a += b));
-        }
-    });
-    Tensor::from_vec(sum, first.shape(), first.device())
+    sum.inplace_op2(&gradient.contiguous()?, &Add)
+}
+
+struct Add;
+
+impl InplaceOp2 for Add {
+    fn name(&self) -> &'static str {
+        "add-gradient"
+    }
+
+    fn cpu_fwd(&self, s1: &mut CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<()> {
+        let gradient = floats(s2, l2, "add-gradient")?;
+        let Some((start, end)) = l1.contiguous_offsets() else { bail!("add-gradient needs a contiguous sum") };
+        let CpuStorage::F32(sum) = s1 else { bail!("add-gradient needs float32") };
+        sum[start..end].par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK)).for_each(|(sum, gradient)| {
+            vectorized(|| sum.iter_mut().zip(gradient).for_each(|(a, b)| *a += b));
+        });
+        Ok(())
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::collect::aside;
 use super::simd::{exp_row, vectorized};
 use super::{floats, room, threads_for, At, Gemm};
 
@@ -178,7 +179,7 @@ impl LinearCrossEntropy {
     /// The weight's gradient, where it was asked for.
     fn dweight(&self, dweight: Vec<f32>, weight: &Tensor) -> Result<Option<Tensor>> {
         match self.wanted.weight {
-            true => Tensor::from_vec(dweight, weight.shape(), weight.device()).map(Some),
+            true => Ok(aside(weight, Tensor::from_vec(dweight, weight.shape(), weight.device())?)),
             false => Ok(None),
         }
     }
@@ -229,6 +230,6 @@ impl CustomOp3 for LinearCrossEntropy {
         let saved = self.backward(dy)?;
         let dhidden = Tensor::from_vec(saved.dhidden, h.shape(), h.device())?;
         let dbias = Tensor::from_vec(saved.dbias, b.shape(), b.device())?;
-        Ok((Some(dhidden), self.dweight(saved.dweight, w)?, Some(dbias)))
+        Ok((Some(dhidden), self.dweight(saved.dweight, w)?, aside(b, dbias)))
     }
 }

@@ -3,6 +3,7 @@
 use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::collect::aside;
 use super::simd::vectorized;
 use super::{cpu_floats, floats, room, threads_for, At, Gemm};
 
@@ -92,11 +93,11 @@ impl Linear {
     fn backward(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (out, input) = self.sizes(weight.shape())?;
         let rows = x.elem_count() / input;
-        let (dy, weight, x) = (dy.contiguous()?, weight.detach(), x.detach());
+        let (dy, fixed, x) = (dy.contiguous()?, weight.detach(), x.detach());
         // dx (rows, in) = dy (rows, out) · W (out, in), in the shape of x
         let at = if self.how.fan_in_fan_out { At::transposed(out) } else { At::rows(input) };
         let to_x = Product { m: rows, n: input, k: out, left: At::rows(out), right: at, shape: x.shape().clone() };
-        let dx = dy.apply_op2_no_bwd(&weight, &to_x)?;
+        let dx = dy.apply_op2_no_bwd(&fixed, &to_x)?;
         if !self.how.train_weight {
             return Ok((Some(dx), None));
         }
@@ -104,7 +105,7 @@ impl Linear {
         let (left, m, right, n) = if self.how.fan_in_fan_out { (&x, input, &dy, out) } else { (&dy, out, &x, input) };
         let shape = weight.shape().clone();
         let to_weight = Product { m, n, k: rows, left: At::transposed(m), right: At::rows(n), shape };
-        Ok((Some(dx), Some(left.apply_op2_no_bwd(right, &to_weight)?)))
+        Ok((Some(dx), aside(weight, left.apply_op2_no_bwd(right, &to_weight)?)))
     }
 
     /// The gradient of a bias: the sum of dy (rows, out) over its rows.
@@ -184,7 +185,7 @@ impl CustomOp3 for Linear {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, dweight) = self.backward(x, weight, dy)?;
         let daddend = match addend.rank() {
-            1 if addend.track_op() => Some(self.bias_gradient(addend, dy)?),
+            1 if addend.track_op() => aside(addend, self.bias_gradient(addend, dy)?),
             1 => None,
             _ => Some(dy.clone()),
         };

@@ -7,6 +7,7 @@
 mod activation;
 mod adamw;
 mod attention;
+mod collect;
 mod cross_entropy;
 mod dropout;
 mod embedding;
@@ -22,8 +23,9 @@ mod swiglu;
 
 pub use self::half::linear_half;
 pub use activation::{activate, Activation, ACTIVATIONS};
-pub use adamw::{adamw_step, gradient_norm, sum_gradients, AdamWStep};
+pub use adamw::{adamw_step, add_gradient, gradient_norm, AdamWStep};
 pub use attention::{attention, attention_fused, attention_packed, attention_within, Span};
+pub use collect::backward;
 pub use cross_entropy::{linear_cross_entropy, Wanted, IGNORE};
 pub use dropout::{dropout, mix, Dropout};
 pub use embedding::{add_rows, distinct, embedding};

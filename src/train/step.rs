@@ -8,7 +8,7 @@ use crate::dataset::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::needs::nothing_to_predict;
 use crate::nn::Param;
-use crate::ops::sum_gradients;
+use crate::ops::{self, add_gradient};
 use crate::optim::AdamW;
 use crate::sys::{on_each_core, threads};
 
@@ -53,7 +53,10 @@ pub fn train_step_in_parts(
         for (param, sum) in params.iter().zip(&mut sums) {
             let Some(gradient) = param.gradient(&gradients)? else { continue };
             *sum = Some(match sum.take() {
-                Some(sum) => sum_gradients(&[&sum, &gradient])?,
+                Some(sum) => {
+                    add_gradient(&sum, &gradient)?;
+                    sum
+                }
                 None => gradient,
             });
         }
@@ -68,7 +71,7 @@ fn backward(model: &dyn Trainable, batch: &Batch, all: f64) -> Result<(f64, Vec<
     let shards = batch.shards(threads())?;
     let backward = |shard: &Batch| -> Result<(f64, GradStore)> {
         let loss = (model.loss(shard, true)? * (model.weight(shard) / all))?;
-        let mut gradients = loss.backward()?;
+        let mut gradients = ops::backward(&loss)?;
         let aside = shard.aside.as_ref().and_then(|aside| Some(std::mem::take(&mut *aside.lock().ok()?)));
         aside.unwrap_or_default().into_iter().try_for_each(|more| gradients.extend(more))?;
         Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
