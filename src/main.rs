@@ -14,7 +14,7 @@ use aula::stories::StoryTeller;
 
 const USAGE: &str = "usage:
   aula pretrain [cuentos|lector] [--out DIR] [--checkpoint DIR] [--steps N] [--hidden N] [--layers N] [--batch N] [--rate X] [--seed N]
-      makes the model that ships again; interrupted, the same command goes on from its last checkpoint
+      makes the models that ship again; interrupted, the same command goes on from its last checkpoint
   aula exercise list|next|check|hint|solution|reset
       the exercises from a terminal
   aula stories es|en [--count N] [--seed N] [--plot NAME]
