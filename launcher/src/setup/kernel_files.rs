@@ -179,6 +179,9 @@ fn write_configuration(places: &Places, link: &link::Link) -> Result<()> {
 ///
 /// evcxr shows a last expression by `evcxr_display`, and compiles the cell a second time where there is no such method.
 /// With one for everything that has `Debug`, once is enough; a type's own method goes before it. Nothing is shown of `()`.
+///
+/// The last line holds the first `?`: evcxr learns from an error of rustc that there are some, and where that error is in the
+/// expression that a cell ends with it takes the expression's `Debug` in place of its own display.
 const PRELUDE: &str = r#"use aula::prelude::*;
 trait AulaShow {
     fn evcxr_display(&self);
@@ -191,6 +194,7 @@ impl<T: std::fmt::Debug + ?Sized> AulaShow for T {
     }
 }
 aula::sys::start_notebook();
+Ok::<(), std::fmt::Error>(())?;
 "#;
 
 fn flag(name: &str, path: &Path) -> OsString {

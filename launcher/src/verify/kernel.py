@@ -609,6 +609,14 @@ class Lives(unittest.TestCase):
         client.stop_channels()
         manager.shutdown_kernel()
 
+    def test_a_first_cell_that_ends_in_a_question_mark_is_shown_as_its_type_wants(self):
+        manager, client = start()
+        result = run(client, 'Table::from_texts("a", &["hello".to_string()])?')
+        self.assertEqual(result.kinds(), ["display_data", "clear_output", "display_data"])
+        self.assertIn("<table", result.messages[-1]["content"]["data"]["text/html"])
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
     def test_two_kernels_at_once(self):
         kernels = [start() for _ in range(2)]
         for n, (_, client) in enumerate(kernels):
