@@ -2,29 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
+mod recorded;
+
 use std::path::{Path, PathBuf};
 
 use aula::baseline::{baseline_reports, Baseline, Tfidf, TfidfConfig};
 use aula::error::ErrorKind;
 use aula::metrics::{multi_label_report, split_labels, Prediction, Thresholds};
 use aula::table::Table;
+use recorded::{fixture, texts};
 use serde_json::Value;
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn fixture(name: &str) -> Value {
-    let path = root("tests/fixtures/metrics/tfidf.json");
-    serde_json::from_str::<Value>(&std::fs::read_to_string(path).unwrap()).unwrap()[name].clone()
-}
-
 fn table(name: &str) -> Table {
     Table::read(&root(&format!("data/{name}")).to_string_lossy()).unwrap()
-}
-
-fn texts(items: &[&str]) -> Vec<String> {
-    items.iter().map(ToString::to_string).collect()
 }
 
 /// The largest distance of any probability from those of scikit-learn.
@@ -47,7 +41,7 @@ fn distance(ours: &[Prediction], theirs: &Value) -> f64 {
 #[test]
 fn words_and_regression_equal_scikit_learns_on_reviews_in_both_languages() {
     for name in ["en/reviews.csv", "es/resenas.csv"] {
-        let (data, table) = (fixture(name), table(name));
+        let (data, table) = (fixture("tfidf.json")[name].clone(), table(name));
         let column = |i: usize| table.texts(data["columns"][i].as_str().unwrap()).unwrap();
         let (all, labels, split) = (column(0), column(1), column(2));
         let train: Vec<usize> =
@@ -72,7 +66,7 @@ fn words_and_regression_equal_scikit_learns_on_reviews_in_both_languages() {
 
 #[test]
 fn several_classes_and_pairs_of_words_equal_scikit_learns() {
-    let (data, table) = (fixture("en/diary.csv"), table("en/diary.csv"));
+    let (data, table) = (fixture("tfidf.json")["en/diary.csv"].clone(), table("en/diary.csv"));
     let (all, moods) = (table.texts("text").unwrap(), table.texts("mood").unwrap());
     let config = TfidfConfig { max_ngram: 2, min_texts: 2, ..Default::default() };
     assert_eq!(Tfidf::fit(&all[..300], &config).unwrap().features.len() as u64, data["features"].as_u64().unwrap());
@@ -84,7 +78,7 @@ fn several_classes_and_pairs_of_words_equal_scikit_learns() {
 
 #[test]
 fn several_labels_a_text_equal_one_regression_for_each() {
-    let (data, table) = (fixture("en/films.csv"), table("en/films.csv"));
+    let (data, table) = (fixture("tfidf.json")["en/films.csv"].clone(), table("en/films.csv"));
     let part = |name: &str| {
         let table = table.filter("split", name).unwrap();
         (table.texts("plot").unwrap(), split_labels(&table.texts("genres").unwrap(), "|"))

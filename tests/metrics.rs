@@ -2,37 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
-use std::path::Path;
+mod recorded;
 
 use aula::error::ErrorKind;
 use aula::metrics::*;
+use recorded::{fixture, lists, near, numbers, strings, texts};
 use serde_json::Value;
-
-fn fixture(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/metrics").join(name);
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn strings(value: &Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_string()).collect()
-}
-
-fn lists(value: &Value) -> Vec<Vec<String>> {
-    value.as_array().unwrap().iter().map(strings).collect()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|item| item.as_f64().unwrap()).collect()
-}
-
-fn texts(items: &[&str]) -> Vec<String> {
-    items.iter().map(ToString::to_string).collect()
-}
-
-#[track_caller]
-fn near(ours: f64, theirs: f64, within: f64) {
-    assert!((ours - theirs).abs() <= within, "{ours} against {theirs}");
-}
 
 #[track_caller]
 fn refuses<T>(result: aula::error::Result<T>, kind: ErrorKind, part: &str) {

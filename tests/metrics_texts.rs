@@ -2,37 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
-use std::path::Path;
+mod recorded;
 
 use aula::error::ErrorKind;
 use aula::metrics::*;
+use recorded::{fixture, near, numbers, strings, texts};
 use serde_json::Value;
-
-fn fixture() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/metrics/texts.json");
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn strings(value: &Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_string()).collect()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|item| item.as_f64().unwrap()).collect()
-}
-
-fn texts(items: &[&str]) -> Vec<String> {
-    items.iter().map(ToString::to_string).collect()
-}
-
-#[track_caller]
-fn near(ours: f64, theirs: f64, within: f64) {
-    assert!((ours - theirs).abs() <= within, "{ours} against {theirs}");
-}
 
 #[test]
 fn rouge_equals_rouge_score_on_ascii_with_and_without_stems() {
-    let data = fixture();
+    let data = fixture("texts.json");
     for (stemming, all) in [Stemming::None, Stemming::English].into_iter().zip(data["rouge"].as_array().unwrap()) {
         for (pair, theirs) in data["pairs"].as_array().unwrap().iter().zip(all.as_array().unwrap()) {
             let pair = strings(pair);
@@ -50,7 +29,7 @@ fn rouge_equals_rouge_score_on_ascii_with_and_without_stems() {
 
 #[test]
 fn english_stems_equal_nltks_and_spanish_ones_join_forms_of_a_word() {
-    for (word, stem) in fixture()["stems"].as_object().unwrap() {
+    for (word, stem) in fixture("texts.json")["stems"].as_object().unwrap() {
         assert_eq!(stem_word(word, Stemming::English), stem.as_str().unwrap(), "{word}");
     }
     let spanish = |a: &str, b: &str| rouge_of_with(a, b, Stemming::Spanish).rouge1.f1;
@@ -98,7 +77,7 @@ fn same_bleu(ours: &Bleu, theirs: &Value) {
 
 #[test]
 fn bleu_equals_sacrebleu() {
-    let data = &fixture()["bleu"];
+    let data = &fixture("texts.json")["bleu"];
     let (references, guesses) = (strings(&data["references"]), strings(&data["guesses"]));
     let corpus = bleu(&references, &guesses).unwrap();
     same_bleu(&corpus, &data["corpus"]);
