@@ -9,6 +9,7 @@ use std::process::Command;
 
 use aula::dataset::Dataset;
 use aula::language_model::{LanguageModel, LoraConfig};
+use aula::save::SaveOptions;
 use aula::tokenizer::Tokenizer;
 use aula::train::{estimate_memory, evaluate, fine_tune, TrainConfig, Trainable};
 use serde_json::json;
@@ -49,18 +50,23 @@ fn gpt2(width: usize, vocabulary: usize) -> (LanguageModel, Dataset) {
 /// The sizes that a child tries: width, vocabulary, texts a batch, and words for what is done with them.
 type Case<'a> = (usize, usize, usize, &'a str);
 
-/// Runs `child` on a case; gives its measured and its estimated megabytes, and those that adapters took.
-fn run((width, vocabulary, batch_size, how): Case) -> [f64; 3] {
-    let case = format!("{width} {vocabulary} {batch_size} {how}");
+/// Runs one of the ignored tests below in a process of its own; gives the numbers that it measured.
+fn in_a_process(name: &str, case: &str) -> Vec<f64> {
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--ignored", "--nocapture"])
-        .env("AULA_MEMORY_CASE", &case)
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .env("AULA_MEMORY_CASE", case)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&child.stdout).into_owned();
     print!("{text}");
     let line = text.lines().find_map(|line| line.split_once("MEASURED ")).unwrap_or_else(|| panic!("{text}")).1;
-    let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
+    line.split(' ').map(|number| number.parse().unwrap()).collect()
+}
+
+/// Runs `child` on a case; gives its measured and its estimated megabytes, and those that adapters took.
+fn run((width, vocabulary, batch_size, how): Case) -> [f64; 3] {
+    let case = format!("{width} {vocabulary} {batch_size} {how}");
+    let numbers = in_a_process("child", &case);
     println!("{case}: {:.0} MB measured, {:.0} estimated", numbers[0], numbers[1]);
     [numbers[0], numbers[1], numbers[2]]
 }
@@ -105,6 +111,28 @@ fn child() {
     };
     println!("{estimate}; in all {:.0} MB at the fullest", memory().0);
     println!("\nMEASURED {measured} {} {adapters}", estimate.more() as f64 / 1e6);
+}
+
+#[test]
+#[ignore = "a part of the next, in a process of its own"]
+fn loading() {
+    let Ok(folder) = std::env::var("AULA_MEMORY_CASE") else { return };
+    let mut model = None;
+    let measured = peak(|| model = Some(LanguageModel::load(&folder).unwrap()));
+    println!("\nMEASURED {measured} {}", model.unwrap().count_parameters().1 as f64 * 4.0 / 1e6);
+}
+
+#[test]
+fn a_model_is_loaded_in_little_more_than_its_own_size() {
+    let (model, _) = gpt2(512, 16_000);
+    let folder = tempfile::tempdir().unwrap();
+    for dtype in ["f32", "bf16"] {
+        let path = folder.path().join(dtype).to_string_lossy().into_owned();
+        model.save_with(&path, &SaveOptions { dtype: dtype.into(), ..SaveOptions::default() }).unwrap();
+        let [measured, weights] = in_a_process("loading", &path)[..] else { panic!("two numbers") };
+        println!("{dtype}: {measured:.0} MB for weights of {weights:.0}");
+        assert!(weights > 100.0 && measured < 1.1 * weights, "{measured} MB for weights of {weights}");
+    }
 }
 
 #[test]

@@ -5,9 +5,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::table::similar::listed;
 use crate::table::{lfs_pointer, LFS_POINTER};
 use crate::vocab::older_files;
-use candle_core::{DType, Device, Tensor};
-use safetensors::{Dtype, SafeTensors};
+use candle_core::{DType, Device, Tensor, Var};
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use half::{bf16, f16};
+use safetensors::tensor::Metadata;
+use safetensors::{Dtype, SafeTensorError};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -60,7 +64,7 @@ fn incomplete(folder: &Path, missing: &[String]) -> Error {
 
 fn is_pointer(file: &Path) -> bool {
     let mut start = Vec::new();
-    let read = std::fs::File::open(file).and_then(|file| file.take(LFS_POINTER.len() as u64).read_to_end(&mut start));
+    let read = File::open(file).and_then(|file| file.take(LFS_POINTER.len() as u64).read_to_end(&mut start));
     read.is_ok() && start == LFS_POINTER
 }
 
@@ -142,15 +146,19 @@ fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> 
     if path.ends_with(BIN) && !is_pointer(path) {
         return torch::read(path, tensors);
     }
-    let bytes = std::fs::read(path).map_err(|error| {
-        Error::new(ErrorKind::System, tr!("«{shown}» no se pudo leer.", "\"{shown}\" could not be read.")).why(error)
-    })?;
-    if bytes.starts_with(LFS_POINTER) {
+    if is_pointer(path) {
         return Err(lfs_pointer(&shown));
     }
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(&shown, &bytes).why(error))?;
-    for (name, view) in file.tensors() {
-        let dtype = view.dtype();
+    let unreadable = |error: std::io::Error| {
+        Error::new(ErrorKind::System, tr!("«{shown}» no se pudo leer.", "\"{shown}\" could not be read.")).why(error)
+    };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    let start = beginning(&mut file).map_err(unreadable)?;
+    let metadata = contents(&start, size).map_err(|error| broken(&shown, &start, size).why(error))?;
+    for name in metadata.offset_keys() {
+        let Some(info) = metadata.info(&name) else { continue };
+        let dtype = info.dtype;
         let Some(kind) = supported(dtype) else {
             return Err(Error::new(
                 ErrorKind::BadModel,
@@ -164,11 +172,72 @@ fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> 
                 "Look for a version of the model in f32, f16 or bf16, not quantized."
             )));
         };
-        let tensor = Tensor::from_raw_buffer(view.data(), kind, view.shape(), &Device::Cpu)?;
-        let tensor = if kind.is_float() { tensor.to_dtype(DType::F32)? } else { tensor };
+        let tensor = match kind.is_float() {
+            true => {
+                let values = decimals(&mut file, kind, info.shape.iter().product()).map_err(unreadable)?;
+                // A variable, which a model takes as it is: of any other tensor it makes a copy.
+                Var::from_vec(values, info.shape.as_slice(), &Device::Cpu)?.as_tensor().clone()
+            }
+            false => {
+                let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
+                file.read_exact(&mut bytes).map_err(unreadable)?;
+                Tensor::from_raw_buffer(&bytes, kind, &info.shape, &Device::Cpu)?
+            }
+        };
         tensors.insert(name, tensor);
     }
     Ok(())
+}
+
+/// How a safetensors file begins: the length of its header, 8 bytes, and the header, as far as there is one.
+fn beginning(file: &mut File) -> std::io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    file.take(8).read_to_end(&mut start)?;
+    file.take(header_length(&start).unwrap_or(0) as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// The length of the header, where it can be one.
+fn header_length(start: &[u8]) -> Option<usize> {
+    let length = u64::from_le_bytes(*start.first_chunk()?);
+    (length < 100_000_000).then_some(length as usize)
+}
+
+/// What a file of `size` bytes holds, by its header: its tensors lie one after the other and fill it.
+fn contents(start: &[u8], size: u64) -> std::result::Result<Metadata, SafeTensorError> {
+    let header = start.get(8..).ok_or(SafeTensorError::HeaderTooSmall)?;
+    let metadata: Metadata = serde_json::from_slice(header).map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+    match (start.len() + metadata.data_len()) as u64 == size {
+        true => Ok(metadata),
+        false => Err(SafeTensorError::MetadataIncompleteBuffer),
+    }
+}
+
+/// Numbers that are read and widened at once, so that a tensor is never held in two widths.
+const PIECE: usize = 1 << 16;
+
+/// The next `count` decimals of a file, of this type there, as f32.
+fn decimals(file: &mut File, kind: DType, count: usize) -> std::io::Result<Vec<f32>> {
+    let mut values = vec![0f32; count];
+    if kind == DType::F32 {
+        file.read_exact(bytemuck::cast_slice_mut(&mut values))?;
+        return Ok(values);
+    }
+    for piece in values.chunks_mut(PIECE) {
+        if kind == DType::F64 {
+            let mut wide = vec![0f64; piece.len()];
+            file.read_exact(bytemuck::cast_slice_mut(&mut wide))?;
+            piece.iter_mut().zip(wide).for_each(|(value, wide)| *value = wide as f32);
+            continue;
+        }
+        let mut bits = vec![0u16; piece.len()];
+        file.read_exact(bytemuck::cast_slice_mut(&mut bits))?;
+        match kind {
+            DType::BF16 => bits.reinterpret_cast::<bf16>().convert_to_f32_slice(piece),
+            _ => bits.reinterpret_cast::<f16>().convert_to_f32_slice(piece),
+        }
+    }
+    Ok(values)
 }
 
 fn supported(dtype: Dtype) -> Option<DType> {
@@ -187,12 +256,9 @@ fn supported(dtype: Dtype) -> Option<DType> {
     }
 }
 
-/// What is wrong with a file that is no good safetensors file: cut short, or something else altogether.
-///
-/// It begins with the length of its header, 8 bytes; the header says where the last tensor ends.
-fn broken(path: &str, bytes: &[u8]) -> Error {
-    let length = bytes.get(..8).and_then(|start| <[u8; 8]>::try_from(start).ok()).map(u64::from_le_bytes);
-    let plausible = length.filter(|length| *length < 100_000_000 && bytes.get(8).is_none_or(|&byte| byte == b'{'));
+/// What is wrong with a file of `has` bytes that is no good safetensors file: cut short, or something else altogether.
+fn broken(path: &str, start: &[u8], has: u64) -> Error {
+    let plausible = header_length(start).filter(|_| start.get(8).is_none_or(|&byte| byte == b'{'));
     let Some(header) = plausible else {
         return Error::new(
             ErrorKind::BadModel,
@@ -200,8 +266,7 @@ fn broken(path: &str, bytes: &[u8]) -> Error {
         )
         .next(tr!("Descarga el modelo otra vez.", "Download the model again."));
     };
-    let has = bytes.len();
-    let whole = (8 + header as usize).max(last_byte(bytes, header as usize).unwrap_or(0));
+    let whole = (8 + header as u64).max(last_byte(start, header).unwrap_or(0));
     let error = match whole > has {
         true => tr!(
             "«{path}» está cortado: tiene {has} bytes de {whole} o más.",
@@ -213,9 +278,10 @@ fn broken(path: &str, bytes: &[u8]) -> Error {
         .next(tr!("Bórralo y descarga el modelo otra vez.", "Delete it and download the model again."))
 }
 
-fn last_byte(bytes: &[u8], header: usize) -> Option<usize> {
-    let header_bytes = bytes.get(8..8 + header)?;
+/// Where the last tensor ends, as the header says.
+fn last_byte(start: &[u8], header: usize) -> Option<u64> {
+    let header_bytes = start.get(8..8 + header)?;
     let tensors: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header_bytes).ok()?;
     let ends = tensors.values().filter_map(|tensor| tensor.get("data_offsets")?.get(1)?.as_u64());
-    ends.max().map(|end| 8 + header + end as usize)
+    ends.max().map(|end| end.saturating_add(8 + header as u64))
 }
