@@ -110,6 +110,9 @@ pub fn main(places: &Places, full: bool) -> Result<u8> {
         }
         Err(problem) => tally.step("aula setup", false, start.elapsed(), &problem.to_string()),
     }
+    if let Some(line) = results::age(places) {
+        println!("{line}");
+    }
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(u8::from(tally.failed > 0))
 }

@@ -6,6 +6,7 @@ use crate::paths::Places;
 use crate::problem::Result;
 use crate::process::{command, first_line};
 use crate::run;
+use crate::say;
 use crate::state;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 const BEGIN: &str = "<!-- written by `aula verify --full`: begin -->";
 const END: &str = "<!-- written by `aula verify --full`: end -->";
+
+/// What the lessons' figures depend on.
+const SOURCES: [&str; 4] = ["src", "data", "notebooks", "Cargo.lock"];
 
 /// A lesson that was executed in full.
 pub struct Executed {
@@ -50,10 +54,39 @@ pub fn write(places: &Places, lessons: &[Executed]) -> Result<()> {
 fn heading(places: &Places) -> String {
     let git = |arguments: &[&str]| first_line(command("git").current_dir(&places.root).args(arguments));
     let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "?".to_owned());
-    let changed = git(&["status", "--porcelain", "--", "src", "data", "notebooks", "Cargo.lock"]);
+    let changed = git(&[&["status", "--porcelain", "--"], &SOURCES[..]].concat());
     let changed = if changed.is_some_and(|line| !line.is_empty()) { ", with changes not committed" } else { "" };
     let (cores, memory) = (machine::cores(), machine::memory().unwrap_or(0) >> 30);
     format!("## The lessons, in full\n\nCommit {commit}{changed}; {cores} processors, {memory} GiB of memory.\n")
+}
+
+/// How the lessons' figures stand: written at which commit, and whether what they depend on has changed since. Nothing
+/// where git cannot tell, as in a folder that is no clone.
+pub fn age(places: &Places) -> Option<String> {
+    let text = std::fs::read_to_string(places.root.join("docs/results.md")).ok()?;
+    let Some(commit) = written_at(&text) else {
+        return Some(say!(
+            "! docs/results.md: faltan las cifras de las lecciones; las escribe `cargo aula verify --full`",
+            "! docs/results.md: the lessons' figures are missing; `cargo aula verify --full` writes them"
+        ));
+    };
+    let mut git = command("git");
+    git.current_dir(&places.root).args(["diff", "--name-only", commit, "--"]).args(SOURCES);
+    let output = git.output().ok().filter(|output| output.status.success())?;
+    let changed = String::from_utf8_lossy(&output.stdout).lines().count();
+    (changed > 0).then(|| {
+        say!(
+            "! docs/results.md: las cifras de las lecciones son del commit {commit}; desde entonces cambiaron {changed} archivos de los que dependen",
+            "! docs/results.md: the lessons' figures are of commit {commit}; {changed} files that they depend on have changed since"
+        )
+    })
+}
+
+/// The commit that the section names.
+fn written_at(text: &str) -> Option<&str> {
+    let section = &text[text.find(BEGIN)?..];
+    let rest = &section[section.find("Commit ")? + "Commit ".len()..];
+    rest.split(|c: char| !c.is_ascii_alphanumeric()).next().filter(|commit| !commit.is_empty())
 }
 
 /// The texts of the tagged cells: what they printed, and their result in plain text.
@@ -109,6 +142,13 @@ mod tests {
         assert_eq!(first, format!("# Measured\n\nBy hand.\n\n{BEGIN}\n\none\n{END}\n"));
         let moved = first.replace(END, &format!("{END}\n\nAfter."));
         assert_eq!(replaced(&moved, "two"), moved.replace("one", "two"));
+    }
+
+    #[test]
+    fn the_commit_is_the_one_that_the_section_names() {
+        let text = replaced("# Measured\n\nCommit 99.\n", "## In full\n\nCommit 1f203fb, with changes; 2 processors.");
+        assert_eq!(written_at(&text), Some("1f203fb"));
+        assert_eq!(written_at("# Measured\n\nCommit 99.\n"), None);
     }
 
     #[test]
