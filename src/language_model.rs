@@ -215,6 +215,12 @@ impl LanguageModel {
         texts
     }
 
+    /// What the model writes after each of `prompts`, without the prompt and the spaces around it: an answer each.
+    pub fn answer_all(&self, prompts: &[String], config: &GenerateConfig) -> Result<Vec<String>> {
+        let prompts: Vec<&str> = prompts.iter().map(String::as_str).collect();
+        Ok(self.generate_all(&prompts, config)?.into_iter().map(|one| one.text.trim().to_string()).collect())
+    }
+
     /// Freezes the model and puts small trainable matrices on its linear layers. Run again, it starts them anew.
     pub fn add_lora(&mut self, config: &LoraConfig) -> Result<()> {
         nn::add_lora(&mut *self.decoder, config, &[])

@@ -101,8 +101,8 @@ pub mod prelude {
     pub use crate::error::{Error, Result};
     pub use crate::exercise::{check, exercise, hint, progress, quiz, reset, solution};
     pub use crate::extract::{
-        extract, extract_all, extract_all_with, extract_with, lead_all, lead_n, sentence_lines, split_sentences,
-        Extract, ExtractConfig, Ranking,
+        extract, extract_all, extract_all_with, extract_with, lead_all, lead_n, sentence_lines, split_parts,
+        split_sentences, Extract, ExtractConfig, Ranking,
     };
     pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
     pub use crate::history::History;
@@ -115,8 +115,8 @@ pub mod prelude {
         bleu, bootstrap, bootstrap_with, calibration, check_all_facts, check_facts, classification_report,
         clean_labels, compare_models, compare_rouge, confusion_matrix, guesses, inspect_labels, label_scores,
         length_ratio, mcnemar, multi_label_report, multi_label_roc_curves, novelty, paired_bootstrap, roc_curves,
-        rouge, rouge_of, rouge_scoreboard, rouge_with, scoreboard, split_labels, BootstrapConfig, ClassificationReport,
-        Interval, Prediction, Stemming, Thresholds,
+        rouge, rouge_of, rouge_scoreboard, rouge_with, scoreboard, split_labels, summary_report, BootstrapConfig,
+        ClassificationReport, Interval, Prediction, Stemming, Thresholds,
     };
     pub use crate::pipeline::{pipeline, sigmoid, softmax, Answer, Answers, Pipeline};
     pub use crate::plot::Chart;

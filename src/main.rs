@@ -10,7 +10,7 @@ use aula::error::{Error, ErrorKind, Result};
 use aula::forum::{Forum, ROWS, SEED};
 use aula::language_model::LanguageModel;
 use aula::pretrain::{pretrain, pretrain_lector, stories_folder, PretrainConfig};
-use aula::stories::StoryTeller;
+use aula::stories::{pairs, StoryTeller};
 
 const USAGE: &str = "usage:
   aula pretrain [cuentos|lector] [--out DIR] [--checkpoint DIR] [--steps N] [--hidden N] [--layers N] [--batch N] [--rate X] [--seed N]
@@ -19,6 +19,8 @@ const USAGE: &str = "usage:
       the exercises from a terminal
   aula stories es|en [--count N] [--seed N] [--plot NAME]
       tells stories from data/stories
+  aula stories es|en --summaries FILE.csv
+      makes data/es/cuentos-resumidos.csv or data/en/stories-summarized.csv again: stories with a summary of one line
   aula forum es|en [--out FILE.csv] [--rows N] [--seed N]
       makes data/es/foro.csv or data/en/forum.csv again, and the list of its faults in data/forum
   aula bench train --model DIR --batches FILE.safetensors [--steps N]
@@ -81,6 +83,7 @@ const KNOWN: &[&str] = &[
     "--seed",
     "--count",
     "--plot",
+    "--summaries",
     "--model",
     "--batches",
     "--text",
@@ -164,9 +167,10 @@ impl Options<'_> {
 
     fn stories(&self) -> Result<()> {
         let language = self.arguments.get(1).map_or("es", String::as_str);
-        let path = stories_folder(&home()?).join(format!("{language}.txt"));
-        let text = std::fs::read_to_string(&path).map_err(|e| aula::sys::io_error(&path, "leer", "read", &e))?;
-        let teller = StoryTeller::new(&text, language)?;
+        let teller = StoryTeller::new(&stories_file(language, "")?, language)?;
+        if let Some(file) = self.text("--summaries") {
+            return summaries(teller, language, Path::new(file));
+        }
         let (count, seed, plot) = (self.value("--count", 10)?, self.value("--seed", 1)?, self.text("--plot"));
         let primer = plot.is_some_and(|plot| plot.starts_with("primer"));
         let tell = |i| if primer { teller.primer(seed, i) } else { teller.story(seed, i) };
@@ -196,6 +200,25 @@ impl Options<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes stories with their summaries, in parts.
+fn summaries(teller: StoryTeller, language: &str, out: &Path) -> Result<()> {
+    let (names, called) = match language {
+        "es" => (["cuento", "resumen", "trama", "parte"], ["entrenar", "validar", "prueba", "otras tramas"]),
+        _ => (["story", "summary", "plot", "split"], ["train", "valid", "test", "other plots"]),
+    };
+    let teller = teller.with_summaries(&stories_file(language, "-summaries")?)?;
+    let csv = pairs::csv(&pairs::summarized(&teller, pairs::SEED, &pairs::PARTS)?, &names, &called);
+    std::fs::write(out, &csv).map_err(|e| aula::sys::io_error(out, "escribir", "write", &e))?;
+    println!("{}: {} bytes", out.display(), csv.len());
+    Ok(())
+}
+
+/// The text of a file of `data/stories`.
+fn stories_file(language: &str, suffix: &str) -> Result<String> {
+    let path = stories_folder(&home()?).join(format!("{language}{suffix}.txt"));
+    std::fs::read_to_string(&path).map_err(|e| aula::sys::io_error(&path, "leer", "read", &e))
 }
 
 /// The project's folder: `AULA_HOME`, or the nearest one above that has `data/stories`.

@@ -1,5 +1,6 @@
 //! Summaries made of the text's own sentences: the first ones, or those that matter most.
 
+mod parts;
 mod rank;
 mod sentences;
 
@@ -10,6 +11,7 @@ use crate::look::shown;
 use crate::show::{escape, Html, Progress};
 use crate::sys::{stopped, stopped_error};
 
+pub use parts::split_parts;
 pub use sentences::{sentence_lines, split_sentences};
 
 /// How sentences are scored.

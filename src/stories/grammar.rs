@@ -64,6 +64,15 @@ impl Plot {
     }
 }
 
+/// How a plot is told in one line.
+#[derive(Clone, Debug)]
+pub(super) struct Summary {
+    pub plot: String,
+    pub template: Template,
+    /// `!` before the plot's name: for testing only.
+    pub kept_apart: bool,
+}
+
 /// Everything that a grammar file says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Grammar {
@@ -91,14 +100,34 @@ impl Grammar {
         if grammar.plots.is_empty() {
             problems.push("no [plot ...]".into());
         }
-        if problems.is_empty() {
-            return Ok(grammar);
+        found(grammar, &problems)
+    }
+
+    /// Reads lines `plot = template`, or `! plot = template`; gathers every problem with its line before it fails.
+    pub(super) fn summaries(&self, text: &str) -> Result<Vec<Summary>> {
+        let (mut summaries, mut problems) = (Vec::new(), Vec::new());
+        for (index, line) in text.lines().map(str::trim).enumerate() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match self.summary(line) {
+                Ok(summary) => summaries.push(summary),
+                Err(problem) => problems.push(format!("{}: {problem}", index + 1)),
+            }
         }
-        Err(Error::new(
-            ErrorKind::BadData,
-            tr!("La gramática de cuentos tiene errores (línea: qué):", "The story grammar has mistakes (line: what):"),
-        )
-        .why(problems.join("\n  ")))
+        found(summaries, &problems)
+    }
+
+    fn summary(&self, line: &str) -> std::result::Result<Summary, String> {
+        let (name, template) = line.split_once('=').ok_or(format!("expected `plot = template`: {line}"))?;
+        let (plain, kept_apart) = (name.trim().trim_start_matches('!').trim(), name.starts_with('!'));
+        let plot = self.plots.iter().find(|plot| plot.name == plain).ok_or(format!("no plot {plain}"))?;
+        let (template, mut problems) = (parse_template(template.trim())?, Vec::new());
+        self.check_template(plot, &template, &mut Vec::new(), &mut problems);
+        match problems.is_empty() {
+            true => Ok(Summary { plot: plain.into(), template, kept_apart }),
+            false => Err(problems.join(", ")),
+        }
     }
 
     fn line(&mut self, line: &str, section: &mut Section) -> std::result::Result<(), String> {
@@ -223,6 +252,18 @@ impl Grammar {
             _ => problems.push(format!("plot {}: {{{name}?...}} needs `{name} = a / b`", plot.name)),
         }
     }
+}
+
+/// What was read, or every mistake in it.
+fn found<T>(read: T, problems: &[String]) -> Result<T> {
+    if problems.is_empty() {
+        return Ok(read);
+    }
+    Err(Error::new(
+        ErrorKind::BadData,
+        tr!("La gramática de cuentos tiene errores (línea: qué):", "The story grammar has mistakes (line: what):"),
+    )
+    .why(problems.join("\n  ")))
 }
 
 enum Section {

@@ -4,12 +4,13 @@
 //! a seed, so that anyone can make the same text again.
 
 mod grammar;
+pub mod pairs;
 
 use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::rng::Rng;
-use grammar::{Grammar, Node, Plot, Row, Source, Template};
+use grammar::{Grammar, Node, Plot, Row, Source, Summary, Template};
 
 /// The longest story that is kept, in words.
 pub const MAX_WORDS: usize = 58;
@@ -24,6 +25,7 @@ const INTRODUCED: usize = 4;
 pub struct StoryTeller {
     grammar: Grammar,
     english: bool,
+    summaries: Vec<Summary>,
 }
 
 /// One story and the plot it follows.
@@ -33,6 +35,10 @@ pub struct Story {
     pub text: String,
     /// The name of its plot in the grammar.
     pub plot: String,
+    /// The story in one line; empty where its plot has none ([`StoryTeller::with_summaries`]).
+    pub summary: String,
+    /// True where the plot's summary is for testing only.
+    pub kept_apart: bool,
 }
 
 /// What a variable of a plot holds during one story.
@@ -47,7 +53,13 @@ struct Value {
 impl StoryTeller {
     /// A teller from a grammar's text; `language` is `es` or `en`.
     pub fn new(grammar: &str, language: &str) -> Result<Self> {
-        Ok(Self { grammar: Grammar::parse(grammar)?, english: language == "en" })
+        Ok(Self { grammar: Grammar::parse(grammar)?, english: language == "en", summaries: Vec::new() })
+    }
+
+    /// Gives plots a summary of one line each, from a text with lines `plot = template`. The stories stay as they are.
+    pub fn with_summaries(mut self, text: &str) -> Result<Self> {
+        self.summaries = self.grammar.summaries(text)?;
+        Ok(self)
     }
 
     /// Story number `index` of the family `seed`: always the same one.
@@ -105,7 +117,17 @@ impl StoryTeller {
             text.push(' ');
             self.expand(beat, &mut values, rng, &mut text);
         }
-        Story { text: polish(&text, self.english), plot: plot.name.clone() }
+        let (mut summary, found) = (String::new(), self.summaries.iter().find(|one| one.plot == plot.name));
+        if let Some(one) = found {
+            // From a copy of the generator: the stories that follow must not change.
+            self.expand(&one.template, &mut values, &mut rng.clone(), &mut summary);
+        }
+        Story {
+            text: polish(&text, self.english),
+            plot: plot.name.clone(),
+            summary: polish(&summary, self.english),
+            kept_apart: found.is_some_and(|one| one.kept_apart),
+        }
     }
 
     /// One story in [`INTRODUCED`] about a child presents that child first, where the grammar has a rule `intro`.
@@ -326,6 +348,37 @@ cause = viento / perro
             let drawn: Vec<&str> = twice.rsplit(". ").next().unwrap_or_default().split(", ").collect();
             assert_eq!(drawn[0].to_lowercase(), drawn[1].to_lowercase(), "{text}");
             assert!(!text.contains("Ana") || text.contains(" la vio "), "{text}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_summary_tells_what_the_story_told_and_leaves_the_stories_as_they_are() -> Result<()> {
+        let bare = StoryTeller::new(GRAMMAR, "es")?;
+        let teller =
+            StoryTeller::new(GRAMMAR, "es")?.with_summaries("# nada\n! lost = {hero} vio {thing} {thing.where}.")?;
+        for index in 0..50 {
+            let story = teller.story(9, index);
+            assert_eq!(story.text, bare.story(9, index).text);
+            assert!(story.kept_apart);
+            let (hero, place) = story.summary.split_once(" vio el tren ").unwrap_or_default();
+            assert!(story.text.contains(hero), "{} / {}", story.summary, story.text);
+            assert!(
+                story.text.to_lowercase().contains(place.trim_end_matches('.')),
+                "{} / {}",
+                story.summary,
+                story.text
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_summary_of_no_plot_or_of_unknown_variables_is_told_with_its_line() -> Result<()> {
+        let text = "lost = {who}.\nfound = x\nwhat";
+        let error = StoryTeller::new(GRAMMAR, "es")?.with_summaries(text).map(|_| ()).unwrap_err().to_string();
+        for part in ["1: plot lost: unknown variable {who}", "2: no plot found", "3: expected `plot = template`"] {
+            assert!(error.contains(part), "{error}");
         }
         Ok(())
     }

@@ -1,0 +1,51 @@
+//! A long text in parts of whole sentences, for what cannot be read at once.
+
+use super::split_sentences;
+
+/// A text in parts of whole sentences, each of at most `max_words` words; a longer sentence is a part of its own.
+/// A text of signs only has no part.
+///
+/// ```
+/// use aula::extract::split_parts;
+/// assert_eq!(split_parts("Uno dos. Tres. Cuatro cinco seis. Siete.", 3), ["Uno dos. Tres.", "Cuatro cinco seis.", "Siete."]);
+/// ```
+pub fn split_parts(text: &str, max_words: usize) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut words = 0;
+    for sentence in split_sentences(text) {
+        let more = sentence.split_whitespace().count();
+        words += more;
+        match parts.last_mut() {
+            Some(part) if words <= max_words => {
+                part.push(' ');
+                part.push_str(&sentence);
+            }
+            _ => {
+                parts.push(sentence);
+                words = more;
+            }
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_parts;
+
+    #[test]
+    fn every_sentence_is_in_one_part_and_no_part_is_too_long() {
+        let text = "Uno dos tres. Cuatro cinco. Seis. Siete ocho nueve diez once doce. Trece.";
+        for max_words in 1..14 {
+            let parts = split_parts(text, max_words);
+            assert_eq!(parts.join(" "), text, "{max_words}");
+            let too_long =
+                |part: &&String| part.split_whitespace().count() > max_words && part.matches('.').count() > 1;
+            assert_eq!(parts.iter().find(too_long), None, "{max_words}");
+        }
+        assert_eq!(split_parts(text, 100).len(), 1);
+        assert_eq!(split_parts("", 5), Vec::<String>::new());
+        assert_eq!(split_parts("— … —", 5), Vec::<String>::new());
+        assert_eq!(split_parts("a", 0), ["a"]);
+    }
+}
