@@ -194,4 +194,6 @@ fn generation_with_the_cache_says_what_the_whole_text_would() {
         ids.push(best as u32);
     }
     assert_eq!(told.full_text(), model.tokenizer().decode(&ids).unwrap());
+    // An answer is what was added to the prompt, and nothing around it.
+    assert_eq!(model.answer_all(&["el gato".into()], &config).unwrap(), [told.text.trim()]);
 }

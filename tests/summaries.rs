@@ -4,8 +4,9 @@
 
 use std::path::Path;
 
+use aula::embedder::Embedder;
 use aula::error::ErrorKind;
-use aula::extract::{extract, extract_all, lead_all, ExtractConfig, Ranking};
+use aula::extract::{extract, extract_all, extract_all_with, extract_with, lead_all, ExtractConfig, Ranking};
 use aula::metrics::{check_all_facts, check_facts, length_ratio, novelty, rouge, summary_report, FactKind};
 use aula::table::Table;
 
@@ -127,4 +128,15 @@ fn sentences_that_matter_have_more_of_the_reference_than_random_ones() {
             assert!(ours.rouge1 > rouge(&summaries, &last).unwrap().rouge1, "{language} {ranking:?}");
         }
     }
+}
+
+#[test]
+fn many_texts_read_by_a_model_at_once_are_summarized_as_one_by_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/models/lector");
+    let reader = Embedder::load(&folder.to_string_lossy()).unwrap();
+    let (texts, config) = (articles("es").0[..3].to_vec(), ExtractConfig::default());
+    let alone: Vec<String> = texts.iter().map(|text| extract_with(text, &reader, &config).unwrap().summary()).collect();
+    assert_eq!(extract_all_with(&texts, &reader, &config).unwrap(), alone);
+    let error = extract_all_with(&[texts[0].clone(), " … ".into()], &reader, &config).unwrap_err();
+    assert!(error.kind() == ErrorKind::BadData && error.to_string().contains("2"), "{error}");
 }

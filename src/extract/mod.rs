@@ -101,10 +101,13 @@ pub fn extract_with(text: &str, embedder: &Embedder, config: &ExtractConfig) -> 
     config.check()?;
     let sentences = sentences_of(text)?;
     let vectors = embedder.embed(&sentences)?.vectors;
+    Ok(chosen(sentences, &cosines(&vectors), config))
+}
+
+/// How alike any two of some vectors of length 1 are.
+fn cosines(vectors: &[Vec<f32>]) -> Vec<Vec<f64>> {
     let cosine = |a: &Vec<f32>, b: &Vec<f32>| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
-    let alike: Vec<Vec<f64>> =
-        vectors.iter().map(|one| vectors.iter().map(|other| cosine(one, other)).collect()).collect();
-    Ok(chosen(sentences, &alike, config))
+    vectors.iter().map(|one| vectors.iter().map(|other| cosine(one, other)).collect()).collect()
 }
 
 /// The summaries of many texts, by TF-IDF.
@@ -120,7 +123,18 @@ pub fn extract_all(texts: &[String], config: &ExtractConfig) -> Result<Vec<Strin
 /// # Errors
 /// As [`extract`], with the row.
 pub fn extract_all_with(texts: &[String], embedder: &Embedder, config: &ExtractConfig) -> Result<Vec<String>> {
-    each(texts, &|text| Ok(extract_with(text, embedder, config)?.summary()))
+    config.check()?;
+    let split = |(row, text): (usize, &String)| sentences_of(text).map_err(|error| of_row(error, row));
+    let sentences: Vec<Vec<String>> = texts.iter().enumerate().map(split).collect::<Result<_>>()?;
+    // All at once: the model reads sentences of several texts side by side.
+    let vectors = embedder.embed(&sentences.concat())?.vectors;
+    let (mut summaries, mut at) = (Vec::with_capacity(texts.len()), 0);
+    for sentences in sentences {
+        let end = at + sentences.len();
+        summaries.push(chosen(sentences, &cosines(&vectors[at..end]), config).summary());
+        at = end;
+    }
+    Ok(summaries)
 }
 
 fn each(texts: &[String], summary: &dyn Fn(&str) -> Result<String>) -> Result<Vec<String>> {
@@ -133,14 +147,18 @@ fn each(texts: &[String], summary: &dyn Fn(&str) -> Result<String>) -> Result<Ve
                 tr!("Da menos textos.", "Give fewer texts."),
             ));
         }
-        summaries.push(summary(text).map_err(|error| match error.kind() {
-            ErrorKind::BadData => error.why(tr!("fila {}", "row {}", row + 1)),
-            _ => error,
-        })?);
+        summaries.push(summary(text).map_err(|error| of_row(error, row))?);
         progress.update(row + 1, &tr!("textos", "texts"));
     }
     progress.end(&tr!("textos", "texts"));
     Ok(summaries)
+}
+
+fn of_row(error: Error, row: usize) -> Error {
+    match error.kind() {
+        ErrorKind::BadData => error.why(tr!("fila {}", "row {}", row + 1)),
+        _ => error,
+    }
 }
 
 fn sentences_of(text: &str) -> Result<Vec<String>> {
