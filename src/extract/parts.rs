@@ -17,7 +17,8 @@ pub fn split_parts(text: &str, max_words: usize) -> Vec<String> {
         words += more;
         match parts.last_mut() {
             Some(part) if words <= max_words => {
-                part.push(' ');
+                // A title has no full stop: the line break keeps it apart from the sentence behind it.
+                part.push(if part.ends_with(|c: char| c.is_alphanumeric()) { '\n' } else { ' ' });
                 part.push_str(&sentence);
             }
             _ => {
@@ -47,5 +48,6 @@ mod tests {
         assert_eq!(split_parts("", 5), Vec::<String>::new());
         assert_eq!(split_parts("— … —", 5), Vec::<String>::new());
         assert_eq!(split_parts("a", 0), ["a"]);
+        assert_eq!(split_parts("El huerto\n\nLlovió poco. Nevó.", 9), ["El huerto\nLlovió poco. Nevó."]);
     }
 }
