@@ -15,11 +15,13 @@ struct Shipped {
     text: &'static str,
     score: &'static str,
     date: &'static str,
+    /// How people of the language write a date.
+    order: &'static str,
 }
 
 const SHIPPED: [Shipped; 2] = [
-    Shipped { language: "es", file: "es/foro.csv", text: "comentario", score: "puntaje", date: "fecha" },
-    Shipped { language: "en", file: "en/forum.csv", text: "comment", score: "score", date: "date" },
+    Shipped { language: "es", file: "es/foro.csv", text: "comentario", score: "puntaje", date: "fecha", order: "dmy" },
+    Shipped { language: "en", file: "en/forum.csv", text: "comment", score: "score", date: "date", order: "mdy" },
 ];
 
 fn data(name: &str) -> String {
@@ -41,6 +43,7 @@ impl Shipped {
         vec![
             Step::drop_missing(text),
             Step::drop_deleted(text),
+            Step::html_entities(text),
             Step::repair_mojibake(text),
             Step::remove_control(text),
             Step::replace_urls(text),
@@ -126,6 +129,7 @@ fn the_library_finds_nearly_all_that_was_planted_and_little_else() {
             ("near_duplicate", Step::drop_near_duplicates(text, 0.8)),
             ("url", Step::replace_urls(text)),
             ("mention", Step::replace_mentions(text)),
+            ("html_entity", Step::html_entities(text)),
             ("mojibake", Step::repair_mojibake(text)),
             ("control", Step::remove_control(text)),
             ("extra_spaces", Step::tidy_spaces(text)),
@@ -143,6 +147,30 @@ fn the_library_finds_nearly_all_that_was_planted_and_little_else() {
             assert!(hits * 100 >= ids.len() * 95, "{} {fault}: {hits} of {}", shipped.language, ids.len());
             assert!(false_alarms * 100 <= ROWS, "{} {fault}: {false_alarms} sound rows", shipped.language);
         }
+    }
+}
+
+#[test]
+fn dates_in_a_second_format_are_found_all_of_them_and_none_is_guessed() {
+    for shipped in &SHIPPED {
+        let (table, ids) = (shipped.table(), shipped.faults().ids("other_date"));
+        let planted: BTreeSet<usize> = ids.iter().copied().collect();
+        let dates = table.strings(shipped.date).unwrap();
+        let said = Step::iso_dates(shipped.date, shipped.order);
+        assert_eq!(touched(&table, shipped.date, said.clone()), planted);
+        let cleaned = Recipe::new(&[said]).apply(&table).unwrap();
+        assert!(cleaned.steps[0].note.is_none());
+        let after = cleaned.table.strings(shipped.date).unwrap();
+        assert!(after.iter().flatten().is_sorted(), "the file's rows are in the order of their days");
+        // Without a word on the order, only those that it makes no difference to.
+        let plain = |id: &usize| {
+            let date = dates[id - 1].as_ref().unwrap();
+            let (a, b) = (date[..2].parse::<u32>().unwrap(), date[3..5].parse::<u32>().unwrap());
+            a > 12 || b > 12 || a == b
+        };
+        let found = touched(&table, shipped.date, Step::iso_dates(shipped.date, "clear"));
+        assert_eq!(found, planted.iter().filter(|id| plain(id)).copied().collect());
+        println!("{}: {} of {} dates are clear", shipped.language, found.len(), planted.len());
     }
 }
 

@@ -4,6 +4,7 @@
 //! away are in `removed`. Numbers that a step finds in the data (limits, a median) are found on the training part alone;
 //! who finds them elsewhere is warned.
 
+mod dates;
 mod report;
 mod rewrite;
 mod run;

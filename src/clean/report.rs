@@ -23,6 +23,8 @@ pub struct StepReport {
     pub changed: usize,
     /// Up to five rows before and after; a row that was taken away has `—` after.
     pub examples: Vec<(String, String)>,
+    /// What it left alone and why, where that is worth knowing.
+    pub note: Option<String>,
 }
 
 impl StepReport {
@@ -35,6 +37,7 @@ impl StepReport {
             0 => tr!("{step} («{column}»): cambia {changed}", "{step} (\"{column}\"): changes {changed}"),
             _ => tr!("{step} («{column}»): quita {gone}", "{step} (\"{column}\"): drops {gone}"),
         };
+        let caption = [Some(caption), self.note.clone()].into_iter().flatten().collect::<Vec<_>>().join(". ");
         Html::table(&headers(&["antes", "después"], &["before", "after"]), &rows, &caption)
     }
 }
@@ -86,7 +89,7 @@ impl Cleaned {
         let (before, after) = (count(before), count(after));
         let caption = tr!("De {before} filas quedan {after}", "Of {before} rows {after} are left");
         let Html { mut html, mut plain } = Html::table(&headers, &rows, &caption);
-        for step in self.steps.iter().filter(|step| !step.examples.is_empty()) {
+        for step in self.steps.iter().filter(|step| !step.examples.is_empty() || step.note.is_some()) {
             let part = step.html();
             html += &format!("<details><summary>{}</summary>{}</details>", escape(&step.step), part.html);
             plain += &format!("\n\n{}", part.plain);

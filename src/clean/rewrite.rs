@@ -1,13 +1,14 @@
 //! What the steps that rewrite a text do to one text.
 
 use super::Step;
-use crate::look::{is_unseen, mask_personal_data, mentions, repair_mojibake, replaced, urls};
+use crate::look::{decode_entities, is_unseen, mask_personal_data, mentions, repair_mojibake, replaced, urls};
 
 impl Step {
     /// The text after this step; `None` where it stays as it is.
     pub(super) fn rewrite(&self, text: &str) -> Option<String> {
         match self {
             Self::RepairMojibake { .. } => repair_mojibake(text),
+            Self::HtmlEntities { .. } => decode_entities(text),
             Self::RemoveControl { .. } => without_unseen(text),
             Self::ReplaceUrls { with, .. } => replaced(text, &urls(text), with).filter(|new| new != text),
             Self::ReplaceMentions { with, .. } => replaced(text, &mentions(text), with).filter(|new| new != text),
@@ -93,6 +94,8 @@ mod tests {
         assert_eq!(after(Step::replace_urls("t"), "ve a https://x.es/a, ya").unwrap(), "ve a [url], ya");
         assert_eq!(after(Step::remove_control("t"), "a\u{7}b\u{200b}c\nd").unwrap(), "abc\nd");
         assert_eq!(after(Step::repair_mojibake("t"), "aÃ±o").unwrap(), "año");
+        assert_eq!(after(Step::html_entities("t"), "Tom &amp; &#39;Ana&#x27; &ntilde;").unwrap(), "Tom & 'Ana' ñ");
+        assert_eq!(after(Step::html_entities("t"), "AT&T & Co; ?a=1&b=2 &nosuch; &amp"), None);
         assert_eq!(after(Step::tidy_spaces("t"), "  a \u{a0} b\t\r\n\n\n\n c ").unwrap(), "a b\n\nc");
         assert!(after(Step::mask_personal("t"), "x@y.es").unwrap().starts_with('['));
         assert!(after(Step::replace_mentions("t"), "hola @ana").unwrap().starts_with("hola @us"));

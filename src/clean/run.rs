@@ -8,15 +8,15 @@ use super::{Cleaned, Step, StepReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::look::{fingerprint, groups, guess, is_deleted, number, quantile, CODES, TRAITS};
 use crate::show::{cut, Progress};
-use crate::sys::{stopped, stopped_error};
+use crate::sys::{give_back_memory, stopped, stopped_error};
 use crate::table::{counts, flags, map_rows, map_texts, numbers, polars_error, texts, watched_texts, Patch, Table};
 use polars::prelude::{BooleanChunked, ChunkFilter, NewChunkedArray, StringChunked};
 use std::collections::HashSet;
 
 /// Rows that a pass does between two looks at the clock.
-const AT_ONCE: usize = 1 << 16;
+const AT_ONCE: usize = 1 << 13;
 /// Rows that a report shows.
-const EXAMPLES: usize = 5;
+pub(super) const EXAMPLES: usize = 5;
 /// Most steps that one pass does: a bit of a number for each.
 const STEPS: usize = 32;
 
@@ -53,12 +53,12 @@ pub(super) fn run(steps: &mut [Step], table: &Table, fit: bool) -> Result<Cleane
     state.finish()
 }
 
-struct State {
+pub(super) struct State {
     before: Table,
-    table: Table,
+    pub(super) table: Table,
     /// Rows that no step took away.
-    alive: Vec<bool>,
-    left: usize,
+    pub(super) alive: Vec<bool>,
+    pub(super) left: usize,
     /// Rows that were taken away, with the step that did it.
     gone: Vec<(usize, String)>,
     reports: Vec<StepReport>,
@@ -116,6 +116,8 @@ impl State {
             self.keep_original(&name)?;
             self.table = self.table.with_column(new.finish(&name)?)?;
         }
+        // A pass makes and drops a text for each that it changes, and the allocator would keep their pages.
+        give_back_memory();
         Ok(())
     }
 
@@ -125,6 +127,10 @@ impl State {
             Step::Winsorize { .. } => return self.winsorize(step, &name, fit),
             Step::LabelFromMedian { .. } => return self.label(step, &name, fit),
             Step::Lengths { .. } => return self.lengths(step, &name),
+            Step::IsoDates { order, .. } => {
+                let order = order.clone();
+                return self.dates(step, &name, &order);
+            }
             _ => {}
         }
         let column = self.table.string_column(&name)?;
@@ -305,7 +311,7 @@ impl State {
     }
 
     /// Keeps a column as it was, the first time that a step changes it.
-    fn keep_original(&mut self, name: &str) -> Result<()> {
+    pub(super) fn keep_original(&mut self, name: &str) -> Result<()> {
         let original = original(name);
         if self.table.column(&original).is_ok() {
             return Ok(());
@@ -315,7 +321,7 @@ impl State {
         self.add(&original, name, column)
     }
 
-    fn report(&mut self, step: &Step, rows_before: usize, changed: usize, examples: Vec<(String, String)>) {
+    pub(super) fn report(&mut self, step: &Step, rows_before: usize, changed: usize, examples: Vec<(String, String)>) {
         let short = |text: String| cut(&text, 2_000);
         self.reports.push(StepReport {
             step: step.in_words(),
@@ -324,7 +330,15 @@ impl State {
             rows_after: self.left,
             changed,
             examples: examples.into_iter().map(|(before, after)| (short(before), short(after))).collect(),
+            note: None,
         });
+    }
+
+    /// Adds to the last report what its step left alone, and why.
+    pub(super) fn note(&mut self, note: Option<String>) {
+        if let Some(report) = self.reports.last_mut() {
+            report.note = note;
+        }
     }
 
     fn finish(mut self) -> Result<Cleaned> {
@@ -332,7 +346,8 @@ impl State {
         let rows: Vec<usize> = self.gone.iter().map(|gone| gone.0).collect();
         let words: Vec<String> = self.gone.iter().map(|gone| gone.1.clone()).collect();
         let removed = self.before.rows(&rows)?.with_texts(&tr!("paso", "step"), &words)?;
-        let table = if rows.is_empty() { self.table } else { self.table.keep(&self.alive)? };
+        give_back_memory();
+        let table = if rows.is_empty() { self.table } else { self.table.into_kept(&self.alive)? };
         self.progress.end("");
         Ok(Cleaned { table, removed, steps: self.reports })
     }

@@ -1,5 +1,6 @@
 //! The steps that a recipe is made of: what each does, as a learner writes it and as it is saved.
 
+use super::dates::ORDERS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::look::{check_similarity, number, CODES, TRAITS};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ pub enum Step {
     DropLong { column: String, max_chars: usize },
     KeepLanguage { column: String, language: String },
     RepairMojibake { column: String },
+    HtmlEntities { column: String },
+    IsoDates { column: String, order: String },
     RemoveControl { column: String },
     ReplaceUrls { column: String, with: String },
     ReplaceMentions { column: String, with: String },
@@ -70,6 +73,19 @@ impl Step {
         Self::RepairMojibake { column: column.into() }
     }
 
+    /// Writes what a page of HTML had encoded as its reader saw it: `&amp;` is `&` again, `&#39;` is `'`. Once; what was
+    /// encoded twice needs the step twice. Do it before mending mojibake.
+    pub fn html_entities(column: &str) -> Self {
+        Self::HtmlEntities { column: column.into() }
+    }
+
+    /// Writes dates as ISO 8601 does: `17/03/2024` and `17 de marzo de 2024` are `2024-03-17`. `order` says what
+    /// `03/04/2024` is: `dmy`, the third of April; `mdy`, the fourth of March; with `clear` it stays as it is, as does
+    /// what does not fit the order, and the report tells how many.
+    pub fn iso_dates(column: &str, order: &str) -> Self {
+        Self::IsoDates { column: column.into(), order: order.into() }
+    }
+
     /// Takes away characters that nobody sees: control characters but for line end and tab, marks of direction, blanks
     /// of no width. Mend mojibake first: half of a broken letter can be one of these.
     pub fn remove_control(column: &str) -> Self {
@@ -97,7 +113,7 @@ impl Step {
     }
 
     /// A new column `COLUMN_WHAT` of yes and no. `what`: `exclamation`, `question`, `url`, `mention`, `capitals`, `emoji`,
-    /// `digit`, `deleted`, `control`, `mojibake`.
+    /// `digit`, `deleted`, `control`, `mojibake`, `entity`.
     pub fn flag(column: &str, what: &str) -> Self {
         Self::Flag { column: column.into(), what: what.into() }
     }
@@ -131,6 +147,8 @@ impl Step {
             | Self::DropLong { column, .. }
             | Self::KeepLanguage { column, .. }
             | Self::RepairMojibake { column }
+            | Self::HtmlEntities { column }
+            | Self::IsoDates { column, .. }
             | Self::RemoveControl { column }
             | Self::ReplaceUrls { column, .. }
             | Self::ReplaceMentions { column, .. }
@@ -165,10 +183,13 @@ impl Step {
 
     /// Whether it rewrites each text by itself.
     pub(super) fn rewrites(&self) -> bool {
-        use Step::{MaskPersonal, RemoveControl, RepairMojibake, ReplaceMentions, ReplaceUrls, TidySpaces};
+        use Step::{
+            HtmlEntities, MaskPersonal, RemoveControl, RepairMojibake, ReplaceMentions, ReplaceUrls, TidySpaces,
+        };
         matches!(
             self,
             RepairMojibake { .. }
+                | HtmlEntities { .. }
                 | RemoveControl { .. }
                 | ReplaceUrls { .. }
                 | ReplaceMentions { .. }
@@ -182,6 +203,7 @@ impl Step {
         match self {
             Self::DropNearDuplicates { similarity, .. } => check_similarity(*similarity),
             Self::KeepLanguage { language, .. } => allowed("language", language, &CODES),
+            Self::IsoDates { order, .. } => allowed("order", order, &ORDERS),
             Self::Flag { what, .. } => allowed("what", what, &TRAITS.map(|look| look.name)),
             Self::Winsorize { low, high, .. } if !(0.0 <= *low && low < high && *high <= 1.0) => Err(Error::new(
                 ErrorKind::BadSetting,
@@ -217,6 +239,8 @@ impl Step {
                 tr!("quitar otros idiomas que {language}", "drop languages other than {language}")
             }
             Self::RepairMojibake { .. } => tr!("reparar mojibake", "repair mojibake"),
+            Self::HtmlEntities { .. } => tr!("entidades HTML a su letra", "HTML entities to their letter"),
+            Self::IsoDates { order, .. } => tr!("fechas a AAAA-MM-DD ({order})", "dates to YYYY-MM-DD ({order})"),
             Self::RemoveControl { .. } => tr!("quitar caracteres invisibles", "remove invisible characters"),
             Self::ReplaceUrls { with, .. } => tr!("direcciones web por {with}", "web addresses to {with}"),
             Self::ReplaceMentions { with, .. } => tr!("menciones por {with}", "mentions to {with}"),

@@ -185,3 +185,32 @@ fn other_languages_and_near_duplicates_leave() {
     assert_eq!(texts(&cleaned.table, "t"), [rows[0], rows[3]]);
     assert_eq!(texts(&cleaned.removed, "t"), [rows[1], rows[2]]);
 }
+
+#[test]
+fn dates_and_entities_are_rewritten_counted_and_can_be_undone() {
+    let dates = ["2024-03-17", "17/03/2024", "03/17/2024", "03/04/2024", "05/04/2024", "ayer", "", "1 de mayo de 2024"];
+    let entities = ["Tom &amp; Jerry", "AT&T", "&iquest;S&iacute;?", "no", "sí", "a &lt; b", "&#39;", "ñ"];
+    let table = Table::from_texts("fecha", &dates.map(String::from)).unwrap();
+    let table = table.with_texts("texto", &entities.map(String::from)).unwrap();
+    let run = |order: &str| {
+        Recipe::new(&[Step::html_entities("texto"), Step::iso_dates("fecha", order)]).apply(&table).unwrap()
+    };
+    let clear = run("clear");
+    let expected = ["2024-03-17", "2024-03-17", "2024-03-17", "03/04/2024", "05/04/2024", "ayer", "", "2024-05-01"];
+    assert_eq!(texts(&clear.table, "fecha"), expected);
+    assert_eq!(texts(&clear.table, "texto"), ["Tom & Jerry", "AT&T", "¿Sí?", "no", "sí", "a < b", "'", "ñ"]);
+    assert_eq!((clear.steps[0].changed, clear.steps[1].changed), (4, 3));
+    assert_eq!(clear.steps[1].examples[0], ("17/03/2024".into(), "2024-03-17".into()));
+    // What is not clear is told with both readings, and what the other rows say; nothing is guessed.
+    let note = clear.steps[1].note.clone().unwrap();
+    for told in ["03/04/2024", "2024-04-03", "2024-03-04", "ayer", "Step::iso_dates(\"fecha\", \"dmy\")"] {
+        assert!(note.contains(told) && clear.to_string().contains(told), "{told}: {note}");
+    }
+    assert_eq!(texts(&run("dmy").table, "fecha")[1..5], ["2024-03-17", "03/17/2024", "2024-04-03", "2024-04-05"]);
+    assert_eq!(texts(&run("mdy").table, "fecha")[1..5], ["17/03/2024", "2024-03-17", "2024-03-04", "2024-05-04"]);
+    assert!(run("dmy").steps[1].note.clone().unwrap().contains("03/17/2024"), "it does not fit the order");
+    let back = clear.table.restore("fecha").unwrap().restore("texto").unwrap();
+    assert_eq!((texts(&back, "fecha"), texts(&back, "texto")), (texts(&table, "fecha"), texts(&table, "texto")));
+    let error = Recipe::new(&[Step::iso_dates("fecha", "ymd")]).apply(&table).unwrap_err().to_string();
+    assert!(error.contains("dmy, mdy, clear"), "{error}");
+}

@@ -99,9 +99,13 @@ fn find(id: &str) -> Result<&'static Exercise> {
     })
 }
 
-/// Shows the task of an exercise and the code to begin from.
+/// Shows the task of an exercise and the code to begin from; of one that is done also what to do with data of one's own.
 pub fn exercise(id: &str) -> Result<()> {
-    open(find(id)?);
+    let exercise = find(id)?;
+    open(exercise);
+    if State::read(&state::file()).of(exercise.id).passed {
+        on_own_data(&exercise.page());
+    }
     Ok(())
 }
 
@@ -184,7 +188,16 @@ fn judge(exercise: &Exercise, given: &Given) -> Result<bool> {
     };
     println!("{told}\n  {next}");
     state.write(&file);
+    if right {
+        on_own_data(&page);
+    }
     Ok(right)
+}
+
+/// Shows what to do of an exercise with data of one's own.
+fn on_own_data(page: &Page) {
+    let title = tr!("Con tus datos", "On your own data");
+    display(&format!("<b>🏠 {}</b>{}", escape(&title), page::html(&page.own)), &format!("🏠 {title}: {}", page.own));
 }
 
 /// New inputs each time; `AULA_SEED` fixes them.

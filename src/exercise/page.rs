@@ -15,13 +15,16 @@ pub struct Page {
     pub solution: String,
     /// What is wrong with an answer, by the name of its idea.
     pub ideas: Vec<(String, String)>,
+    /// The same on the learner's own data: what to do and what to look at.
+    pub own: String,
 }
 
 impl Page {
     /// The page of `language` (`es` or `en`) in the text of an exercise's file.
     ///
     /// `## es` and `## en` begin the languages. In each, the first `###` is the title with the task below it; then come
-    /// the hints (a numbered list), the solution, and the ideas (`- name: text`), each below a `###` of its own.
+    /// the hints (a numbered list), the solution, the ideas (`- name: text`), and the same on one's own data, each below a
+    /// `###` of its own.
     pub fn parse(text: &str, language: &str) -> Self {
         let marker = format!("## {language}");
         let lines = text.lines().skip_while(|line| line.trim() != marker).skip(1);
@@ -43,6 +46,7 @@ impl Page {
             hints: numbered(&body(1)),
             solution: body(2),
             ideas: ideas.map(|(name, text)| (name.trim().to_string(), text.trim().to_string())).collect(),
+            own: body(4),
         }
     }
 
@@ -120,7 +124,7 @@ fn inline(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "# 03x\n## es\n### Título\nHaz **esto**.\n\nCon `f`.\n### Pistas\n1. uno\n2. dos\nsigue\n3. tres\n### Solución\nPorque sí.\n### Ideas\n- suma: Sumaste: mal.\n## en\n### Title\nDo it.\n";
+    const TEXT: &str = "# 03x\n## es\n### Título\nHaz **esto**.\n\nCon `f`.\n### Pistas\n1. uno\n2. dos\nsigue\n3. tres\n### Solución\nPorque sí.\n### Ideas\n- suma: Sumaste: mal.\n### Con tus datos\nMira los tuyos.\n## en\n### Title\nDo it.\n";
 
     #[test]
     fn a_page_is_read_by_its_headings() {
@@ -128,6 +132,7 @@ mod tests {
         assert_eq!((page.title.as_str(), page.solution.as_str()), ("Título", "Porque sí."));
         assert_eq!(page.hints, ["uno", "dos\nsigue", "tres"]);
         assert_eq!(page.idea("suma"), Some("Sumaste: mal."));
+        assert_eq!((page.own.as_str(), Page::parse(TEXT, "en").own.as_str()), ("Mira los tuyos.", ""));
         assert_eq!(Page::parse(TEXT, "en").task, "Do it.");
         assert_eq!(Page::parse(TEXT, "fr"), Page::default());
     }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{call, find, hint, open, reset, solution, state, Exercise, Judge, State, ALL};
+use super::{call, find, hint, reset, solution, state, Exercise, Judge, State, ALL};
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::plain_table;
 use crate::sys::io_error;
@@ -39,12 +39,25 @@ pub fn terminal(arguments: &[String]) -> Result<()> {
 /// The first exercise that is not done and can be answered with a file.
 fn first_left() -> Result<&'static Exercise> {
     let state = State::read(&state::file());
-    ALL.iter().find(|exercise| is_function(exercise) && !state.of(exercise.id).passed).ok_or_else(|| {
+    let left = || ALL.iter().filter(|exercise| !state.of(exercise.id).passed);
+    left().find(|exercise| is_function(exercise)).ok_or_else(|| {
+        let others: Vec<&str> = left().map(|exercise| exercise.id).collect();
+        let Some(first) = others.first() else {
+            return Error::new(
+                ErrorKind::NotFound,
+                tr!("No queda ningún ejercicio: están todos.", "No exercise is left: all are done."),
+            )
+            .next("cargo aula exercise list");
+        };
+        let list = others.join(", ");
         Error::new(
             ErrorKind::NotFound,
-            tr!("No queda ningún ejercicio: están todos.", "No exercise is left: all are done."),
+            tr!(
+                "De los que se responden con un archivo no queda ninguno. En el cuaderno quedan: {list}.",
+                "Of those that are answered with a file none is left. In the notebook there are: {list}."
+            ),
         )
-        .next("cargo aula exercise list")
+        .next(in_the_notebook(first))
     })
 }
 
@@ -80,10 +93,13 @@ fn list() {
 }
 
 fn next(exercise: &'static Exercise) -> Result<()> {
-    open(exercise);
     let id = exercise.id;
+    super::exercise(id)?;
     if !is_function(exercise) {
         println!("\n{}", in_the_notebook(id));
+        if let Some(below) = after(id, &State::read(&state::file())) {
+            println!("{}", tr!("Aquí sigue: {}", "Next here: {}", call("next", below)));
+        }
         return Ok(());
     }
     let file = answer_file(&folder(), id);
@@ -96,11 +112,33 @@ fn next(exercise: &'static Exercise) -> Result<()> {
     Ok(())
 }
 
+/// Where an exercise is handed in that asks for more than a function, and what to type to get there.
 fn in_the_notebook(id: &str) -> String {
+    let notebook = notebook(&id[..2]);
+    let (exercise, hint) = (format!("exercise(\"{id}\")"), call("hint", id));
     tr!(
-        "{id} pide un resultado del cuaderno, y se entrega allí.",
-        "{id} asks for a result of the notebook, and is handed in there."
+        "{id} pide un resultado del cuaderno, y se entrega allí: cargo lab, abre {notebook} y busca {exercise}. Las pistas \
+         también salen aquí: {hint}",
+        "{id} asks for a result of the notebook, and is handed in there: cargo lab, open {notebook} and look for {exercise}. \
+         Hints come here too: {hint}"
     )
+}
+
+/// The notebook of a lesson, as seen from the course's folder.
+fn notebook(lesson: &str) -> String {
+    let folder = if crate::lang::spanish() { "notebooks/es" } else { "notebooks/en" };
+    let files = std::fs::read_dir(state::course().join(folder)).into_iter().flatten().flatten();
+    let mut names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    match names.find(|name| name.starts_with(lesson) && name.ends_with(".ipynb")) {
+        Some(name) => format!("{folder}/{name}"),
+        None => folder.to_string(),
+    }
+}
+
+/// The first exercise below `id` that is not done and can be answered with a file.
+fn after(id: &str, state: &State) -> Option<&'static str> {
+    let below = ALL.iter().skip_while(|exercise| exercise.id != id).skip(1);
+    below.filter(|exercise| is_function(exercise) && !state.of(exercise.id).passed).map(|exercise| exercise.id).next()
 }
 
 fn begin_anew(id: &str) -> Result<()> {
@@ -209,6 +247,22 @@ mod tests {
             let wrong: Vec<String> = wrong.into_iter().map(String::from).collect();
             assert!(terminal(&wrong).unwrap_err().to_string().contains("exercise list"), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn an_exercise_of_the_notebook_says_where_and_what_comes_next_here() {
+        for exercise in ALL.iter().filter(|exercise| !is_function(exercise)) {
+            let told = program(exercise).unwrap_err().to_string();
+            let lesson = &exercise.id[..2];
+            assert!(told.contains("cargo lab") && told.contains("notebooks/"), "{told}");
+            // A lesson that is there is named; the others come with their lesson.
+            let named = notebook(lesson).ends_with(".ipynb");
+            assert_eq!(named, told.contains(&format!("/{lesson}-")), "{told}");
+        }
+        let mut state = State::default();
+        assert_eq!((after("02h", &state), after("05h", &state)), (Some("03a"), None));
+        state.exercises.insert("03a".into(), super::super::Record { passed: true, ..Default::default() });
+        assert_eq!(after("02h", &state), Some("03b"));
     }
 
     #[test]

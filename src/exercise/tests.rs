@@ -25,11 +25,13 @@ fn every_text_is_whole_in_both_languages() {
             let id = format!("{} {language}", exercise.id);
             assert!(!page.title.is_empty() && page.task.len() > 80 && page.solution.len() > 40, "{id}: {page:?}");
             assert_eq!(page.hints.len(), 3, "{id}");
+            assert!(page.own.len() > 120, "{id}: nothing to do on one's own data");
             let told: BTreeSet<String> = page.ideas.iter().map(|(name, _)| name.clone()).collect();
             assert_eq!(told, names, "{id}: the ideas in the text and those in the code");
         }
         let [es, en] = ["es", "en"].map(|language| Page::parse(exercise.text, language));
         assert_ne!(es.task, en.task, "{}: not translated", exercise.id);
+        assert_ne!(es.own, en.own, "{}: not translated", exercise.id);
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) use duplicates::{check_similarity, fingerprint, groups};
 pub(crate) use language::{guess, CODES};
 pub(crate) use minhash::{plain, similarity, stretches};
 
-pub(crate) use scan::{is_deleted, is_unseen, mentions, replaced, urls};
+pub(crate) use scan::{decode_entities, is_deleted, is_unseen, mentions, replaced, urls};
 pub(crate) use texts::TRAITS;
 
 #[allow(unused_imports)] // the methods are on it

@@ -102,6 +102,15 @@ pub(crate) fn replaced(text: &str, spans: &[Range<usize>], with: &str) -> Option
     Some(new)
 }
 
+/// `text` with the letters that its HTML entities stand for, `&amp;` and `&#39;`; `None` where it has none. One without
+/// its semicolon is left: `AT&T` and an address with `&copy=2` have none.
+pub(crate) fn decode_entities(text: &str) -> Option<String> {
+    match text.contains('&') && text.contains(';') {
+        true => Some(html_escape::decode_html_entities(text).into_owned()).filter(|new| new != text),
+        false => None,
+    }
+}
+
 /// What a forum leaves where a comment was.
 pub(crate) fn is_deleted(text: &str) -> bool {
     let text = text.trim();

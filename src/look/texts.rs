@@ -1,6 +1,6 @@
 //! What a column of texts is like: how long, and how many of them shout, ask, link, mention, or are broken.
 
-use super::scan::{has_capitals, has_emoji, is_deleted, is_unseen, mentions, urls};
+use super::scan::{decode_entities, has_capitals, has_emoji, is_deleted, is_unseen, mentions, urls};
 use super::{headers, mojibake::repair_mojibake, number, percent, quantile, shown};
 use crate::error::Result;
 use crate::plot::{histogram, Chart};
@@ -33,7 +33,7 @@ pub(crate) struct Trait {
 }
 
 /// Everything that can be told of a text without understanding it.
-pub(crate) const TRAITS: [Trait; 10] = [
+pub(crate) const TRAITS: [Trait; 11] = [
     Trait { name: "exclamation", es: "con !", en: "with !", holds: |text| text.contains(['!', '¡']) },
     Trait { name: "question", es: "con ?", en: "with ?", holds: |text| text.contains(['?', '¿']) },
     Trait { name: "url", es: "con una dirección web", en: "with a web address", holds: |text| !urls(text).is_empty() },
@@ -64,11 +64,17 @@ pub(crate) const TRAITS: [Trait; 10] = [
         en: "with mojibake (Ã±)",
         holds: |text| repair_mojibake(text).is_some(),
     },
+    Trait {
+        name: "entity",
+        es: "con entidades HTML (&amp;)",
+        en: "with HTML entities (&amp;)",
+        holds: |text| decode_entities(text).is_some(),
+    },
 ];
 
 impl Table {
     /// What the texts of a column are like: their lengths, and how many have `!`, `?`, web addresses, mentions,
-    /// capitals, emoji, digits, `[deleted]`, invisible characters, mojibake.
+    /// capitals, emoji, digits, `[deleted]`, invisible characters, mojibake, HTML entities.
     ///
     /// # Errors
     /// When there is no such column.

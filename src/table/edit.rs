@@ -67,6 +67,14 @@ impl Table {
         Ok(self.with_frame(self.dataframe().filter(&mask).map_err(polars_error)?))
     }
 
+    /// The rows where `kept` is true, one column after another: each old one is dropped before the next is made.
+    pub(crate) fn into_kept(self, kept: &[bool]) -> Result<Table> {
+        let Table { frame, lineage } = self;
+        let mask = BooleanChunked::from_slice("kept".into(), kept);
+        let kept = frame.into_columns().into_iter().map(|column| column.filter(&mask).map_err(polars_error));
+        Ok(Table { frame: super::frame(kept.collect::<Result<_>>()?)?, lineage })
+    }
+
     /// These columns alone, in this order.
     ///
     /// # Errors
