@@ -221,12 +221,9 @@ fn stories_file(language: &str, suffix: &str) -> Result<String> {
     std::fs::read_to_string(&path).map_err(|e| aula::sys::io_error(&path, "leer", "read", &e))
 }
 
-/// The project's folder: `AULA_HOME`, or the nearest one above that has `data/stories`.
+/// The project's folder.
 fn home() -> Result<PathBuf> {
-    let start =
-        std::env::var_os("AULA_HOME").map(PathBuf::from).or_else(|| std::env::current_dir().ok()).unwrap_or_default();
-    let found = start.ancestors().find(|folder| stories_folder(folder).is_dir()).map(Path::to_path_buf);
-    found.ok_or_else(|| {
+    aula::hub::home().ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "data/stories is not here").next("Run it inside the project's folder.")
     })
 }

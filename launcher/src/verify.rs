@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod kernel;
 pub mod notebooks;
+pub mod offline;
 pub mod results;
 
 use crate::exercise;
@@ -104,7 +105,7 @@ pub fn main(places: &Places, full: bool) -> Result<u8> {
             exercises(places, &mut tally);
             kernel_tests(places, &mut tally);
             for path in kernel_notebooks(places) {
-                notebook(places, &path, None, &mut tally);
+                notebook(places, &path, &How::default(), &mut tally);
             }
             lessons(places, pairs, full, &mut tally);
         }
@@ -155,12 +156,19 @@ fn kernel_tests(places: &Places, tally: &mut Tally) {
 }
 
 /// Every lesson, under the short preset or in full; in full, what they measured is written down when all of them passed.
+/// The Spanish ones run with no network at all, where the system can take it away.
 fn lessons(places: &Places, paths: Vec<PathBuf>, full: bool, tally: &mut Tally) {
     let mut executed = Vec::new();
     let count = paths.len();
+    let with_network = offline::why_not(places);
+    if let Some(why) = &with_network {
+        println!("! {}", say!("las lecciones se ejecutan con red: {why}", "the lessons run with the network: {why}"));
+    }
     for source in paths {
         let copy = results::copy_of(places, &source);
-        if let Some(elapsed) = notebook(places, &source, full.then_some(&copy), tally) {
+        let spanish = source.parent().is_some_and(|folder| folder.ends_with("es"));
+        let how = How { copy: full.then(|| copy.clone()), alone: spanish && with_network.is_none() };
+        if let Some(elapsed) = notebook(places, &source, &how, tally) {
             executed.push(results::Executed { source, copy, elapsed });
         }
     }
@@ -251,16 +259,28 @@ fn test_result(line: &str) -> Option<(u64, u64)> {
     Some((number(" passed")?, number(" failed")?))
 }
 
-/// One notebook, from its first cell to its last: in full when its executed copy is asked for, else under the short
-/// preset. Gives the time when it passed.
-fn notebook(places: &Places, path: &Path, copy: Option<&PathBuf>, tally: &mut Tally) -> Option<Duration> {
-    let shown = path.strip_prefix(&places.root).unwrap_or(path).display().to_string();
-    let limit = if copy.is_some() { FULL_LIMIT } else { NOTEBOOK_LIMIT };
+/// How a notebook is run.
+#[derive(Default)]
+struct How {
+    /// Where its executed copy goes: then it is run in full, else under the short preset.
+    copy: Option<PathBuf>,
+    /// With no network.
+    alone: bool,
+}
+
+/// One notebook, from its first cell to its last. Gives the time when it passed.
+fn notebook(places: &Places, path: &Path, how: &How, tally: &mut Tally) -> Option<Duration> {
+    let mut shown = path.strip_prefix(&places.root).unwrap_or(path).display().to_string();
+    if how.alone {
+        shown += &say!(" (sin red)", " (no network)");
+    }
+    let limit = if how.copy.is_some() { FULL_LIMIT } else { NOTEBOOK_LIMIT };
     let ended = run::itself(places, path, limit.as_secs()).and_then(|mut command| {
-        match copy {
+        match &how.copy {
             Some(copy) => command.arg("--out").arg(copy),
             None => command.env("AULA_SHORT", "1"),
         };
+        let mut command = if how.alone { offline::alone(places, &command) } else { command };
         progress::run(&shown, &mut command, None, progress::show_lines)
     });
     let ended = match ended {
@@ -277,7 +297,7 @@ fn notebook(places: &Places, path: &Path, copy: Option<&PathBuf>, tally: &mut Ta
     let most = SHORT_LIMIT.as_secs();
     let detail = if !good {
         ended.tail.join("\n")
-    } else if copy.is_none() && ended.elapsed > SHORT_LIMIT {
+    } else if how.copy.is_none() && ended.elapsed > SHORT_LIMIT {
         say!("! pasa de {most} s", "! more than {most} s")
     } else {
         String::new()

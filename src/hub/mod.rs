@@ -32,6 +32,7 @@ use crate::table::similar::{listed, similar};
 use asked::Asked;
 pub use audit::{network_audit, NetworkAudit};
 pub use describe::{describe, ModelInfo};
+pub use places::home;
 use places::Places;
 pub use search::{available, search, Search};
 use std::path::{Path, PathBuf};

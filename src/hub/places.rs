@@ -208,13 +208,15 @@ fn endpoint(asked: Option<String>) -> String {
     asked.trim_end_matches('/').to_string()
 }
 
-/// `AULA_HOME`, or the nearest folder above the current one that has `data/models`.
-fn home() -> Option<PathBuf> {
+/// The project's folder: `AULA_HOME`, or the nearest one above the current one that has `data/models` or, before any was
+/// made, `data/stories`.
+pub fn home() -> Option<PathBuf> {
     if let Some(home) = variable("AULA_HOME") {
         return Some(home.into());
     }
     let here = std::env::current_dir().ok()?;
-    here.ancestors().find(|folder| folder.join("data/models").is_dir()).map(Path::to_path_buf)
+    let is_home = |folder: &&Path| ["data/models", "data/stories"].iter().any(|inside| folder.join(inside).is_dir());
+    here.ancestors().find(is_home).map(Path::to_path_buf)
 }
 
 fn folders_in(folder: &Path) -> Vec<(String, PathBuf)> {
