@@ -75,9 +75,6 @@ enum Command {
     /// Make the models that ship with the course again
     #[command(disable_help_flag = true)]
     Pretrain(Rest),
-    /// Fine-tune from the terminal
-    #[command(disable_help_flag = true)]
-    Train(Rest),
     /// Make the stories that the shipped models are trained on
     #[command(disable_help_flag = true)]
     Stories(Rest),
@@ -140,7 +137,6 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         }
         Command::Exercise(rest) => exercise::main(&places, &rest.arguments)?,
         Command::Pretrain(rest) => engine::main(&places, &["pretrain"], &rest.arguments).map(|()| 0)?,
-        Command::Train(rest) => engine::main(&places, &["train"], &rest.arguments).map(|()| 0)?,
         Command::Stories(rest) => engine::main(&places, &["stories"], &rest.arguments).map(|()| 0)?,
         Command::Forum(rest) => engine::main(&places, &["forum"], &rest.arguments).map(|()| 0)?,
         Command::Standard { folder } => setup::write_standard(&places, &folder).map(|()| 0)?,

@@ -236,7 +236,7 @@ impl Step {
                 tr!("quitar los de más de {max_chars} caracteres", "drop those over {max_chars} characters")
             }
             Self::KeepLanguage { language, .. } => {
-                tr!("quitar otros idiomas que {language}", "drop languages other than {language}")
+                tr!("quitar idiomas que no sean {language}", "drop languages other than {language}")
             }
             Self::RepairMojibake { .. } => tr!("reparar mojibake", "repair mojibake"),
             Self::HtmlEntities { .. } => tr!("entidades HTML a su letra", "HTML entities to their letter"),
