@@ -53,6 +53,8 @@ pub mod schedule;
 
 pub mod history;
 
+pub mod diagnosis;
+
 pub mod save;
 
 pub mod checkpoint;
@@ -63,11 +65,15 @@ pub mod train;
 
 pub mod generate;
 
+pub mod blind;
+
 pub mod beam;
 
 pub mod language_model;
 
 pub mod masked_model;
+
+pub mod testbed;
 
 pub mod classifier;
 
@@ -92,10 +98,12 @@ pub mod prelude {
     pub use polars::prelude::DataFrame;
 
     pub use crate::baseline::{baseline_reports, Baseline, Tfidf, TfidfConfig};
+    pub use crate::blind::{blind, Blind, Revealed};
     pub use crate::claim::{claim, claim_full};
     pub use crate::classifier::Classifier;
     pub use crate::clean::{Cleaned, Recipe, Step};
     pub use crate::dataset::Dataset;
+    pub use crate::diagnosis::{Diagnosis, Verdict};
     pub use crate::embedder::{Embedder, Embeddings};
     pub use crate::energy::{Energy, EnergyMeter};
     pub use crate::error::{Error, Result};
@@ -127,8 +135,12 @@ pub mod prelude {
     pub use crate::split::{Split, SplitConfig};
     pub use crate::sys::stopped;
     pub use crate::table::Table;
+    pub use crate::testbed::{BedAnswer, BedHistory, BedRun, TestBed};
     pub use crate::tokenizer::{compare_tokenizers, Tokenizer, TokenizerKind, Tokens};
-    pub use crate::train::{evaluate, fine_tune, ClassWeights, Metric, ParamGroup, Score, TrainConfig};
+    pub use crate::train::{
+        evaluate, fine_tune, forgetting, sweep, ClassWeights, Forgetting, Metric, ParamGroup, Score, Sweep,
+        TrainConfig, Trial,
+    };
 }
 
 pub use {candle_core, candle_nn, plotters, polars, tokenizers};

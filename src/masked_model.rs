@@ -84,6 +84,30 @@ impl MaskedModel {
 
     /// The `count` likeliest words for the gap in `text`, which is written `[MASK]` or `<mask>`.
     pub fn fill(&self, text: &str, count: usize) -> Result<Fillings> {
+        let (text, logits) = self.gap(text)?;
+        self.fillings(&text, &logits, count)
+    }
+
+    /// As [`MaskedModel::fill`], and the place of `word` among all tokens (1: the likeliest) with its probability; none where
+    /// the model has no token for it alone.
+    pub fn fill_and_find(&self, text: &str, count: usize, word: &str) -> Result<(Fillings, Option<(usize, f32)>)> {
+        let (text, logits) = self.gap(text)?;
+        let fillings = self.fillings(&text, &logits, count)?;
+        let all = likeliest(&logits, usize::MAX)?;
+        let wanted = self.tokens_of(word)?;
+        let place = all.iter().position(|(id, _)| wanted.contains(id));
+        Ok((fillings, place.map(|place| (place + 1, all[place].1))))
+    }
+
+    /// The single tokens that stand for a word, at a text's start or after a space.
+    fn tokens_of(&self, word: &str) -> Result<Vec<u32>> {
+        let marks = self.tokenizer().special_ids();
+        let ways = self.tokenizer().encode_all_bare(&[word.to_string(), format!(" {word}")])?;
+        Ok(ways.into_iter().filter(|ids| ids.len() == 1 && !marks.contains(&ids[0])).map(|ids| ids[0]).collect())
+    }
+
+    /// The text with the gap by the model's own name, and the logits of all tokens there.
+    fn gap(&self, text: &str) -> Result<(String, Tensor)> {
         let (name, mask) = (&self.mask.0, self.mask.1);
         let text = MASKS.iter().fold(text.to_string(), |text, known| text.replace(known, name));
         let ids = self.tokenizer().encode(&text)?;
@@ -104,15 +128,18 @@ impl MaskedModel {
             )));
         }
         let states = self.model.encoder.hidden(&Pass::text(&ids))?.narrow(1, gaps[0], 1)?.contiguous()?;
-        let logits = self.logits_of_states(&states)?.flatten_all()?;
+        Ok((text, self.logits_of_states(&states)?.flatten_all()?))
+    }
+
+    fn fillings(&self, text: &str, logits: &Tensor, count: usize) -> Result<Fillings> {
         let marks = self.tokenizer().special_ids();
         let option = |(id, probability): (u32, f32)| {
             let token = self.tokenizer().decode(&[id])?.trim().to_string();
             // A mark such as [SEP] has no text: its name is shown.
             let token = if marks.contains(&id) { self.tokenizer().token(id).unwrap_or_default() } else { token };
-            Ok(Filling { text: text.replacen(name, &token, 1), token, id, probability })
+            Ok(Filling { text: text.replacen(&self.mask.0, &token, 1), token, id, probability })
         };
-        Ok(Fillings { options: likeliest(&logits, count)?.into_iter().map(option).collect::<Result<_>>()? })
+        Ok(Fillings { options: likeliest(logits, count)?.into_iter().map(option).collect::<Result<_>>()? })
     }
 
     /// Texts as data for training or measuring, at most `max_tokens` tokens each: 15 % of their tokens are to be guessed.
@@ -173,6 +200,11 @@ impl MaskedModel {
     /// Loss and perplexity on the hidden tokens of some data.
     pub fn evaluate(&self, data: &Dataset) -> Result<Score> {
         evaluate(self, data)
+    }
+
+    /// Perplexity on the hidden tokens of some data.
+    pub fn perplexity(&self, data: &Dataset) -> Result<f64> {
+        Ok(self.evaluate(data)?.perplexity())
     }
 
     /// Freezes the model and puts small trainable matrices on its linear layers. Run again, it starts them anew.

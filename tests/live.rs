@@ -309,6 +309,20 @@ fn a_stop_ends_training_at_the_next_step_and_keeps_the_weights() {
 }
 
 #[test]
+fn a_stop_in_the_second_trial_of_a_sweep_gives_the_first_ones_figures() {
+    let mut cell = Cell::start("sweep");
+    let html = |note: &Value| note["data"]["text/html"].as_str().unwrap_or_default().to_string();
+    cell.wait_for(|note| html(note).contains("trial 2 of 3: max_steps 1000000 · loss") && html(note).contains("<img"));
+    cell.ask("stop");
+    cell.wait_for(|note| html(note).contains("⏹ stopped at trial 2 of 3.") && html(note).contains("<table>"));
+    cell.until_complete();
+    let said = text(&cell.notes_now(), "stdout");
+    assert!(said.contains("2 trials, the best has 8 steps, the first one's loss is known: true"), "{said}");
+    assert!(said.contains("the model is as before: true"), "{said}");
+    cell.end();
+}
+
+#[test]
 fn texts_are_seen_as_they_are_written_and_a_stop_gives_those_so_far() {
     let mut cell = Cell::start("write");
     let html = |note: &Value| note["data"]["text/html"].as_str().unwrap_or_default().to_string();

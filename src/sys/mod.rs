@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 
-pub use clock::cpu_seconds;
+pub use clock::{cpu_seconds, date_and_time};
 pub use descriptors::stop_on_ctrl_c;
 pub use memory::{available_memory, give_back_memory};
 pub use stop::{ask_to_stop, forget_stop, stopped, stopped_error};

@@ -2,11 +2,13 @@
 
 mod class_weights;
 mod config;
+mod forgetting;
 mod measure;
 mod memory;
 mod resume;
 mod run;
 mod step;
+mod sweep;
 mod view;
 
 use std::any::Any;
@@ -16,10 +18,12 @@ use serde_json::Value;
 
 pub use class_weights::ClassWeights;
 pub use config::{Metric, ParamGroup, TrainConfig};
+pub use forgetting::{forgetting, Forgetting};
 pub use measure::{evaluate, Score};
 pub use memory::{estimate_memory, MemoryEstimate};
 pub use run::fine_tune;
 pub use step::{train_step, train_step_in_parts};
+pub use sweep::{sweep, Sweep, Trial};
 
 use crate::dataset::Batch;
 use crate::error::Result;

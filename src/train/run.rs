@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use super::memory::check_memory;
 use super::resume::{self, Found};
 use super::step::train_step_in_parts;
-use super::view::View;
+use super::view::{View, Watch};
 use super::{TrainConfig, Trainable};
 use crate::dataset::{Batch, Dataset};
 use crate::error::Result;
@@ -18,7 +18,7 @@ use crate::history::{Ended, History, StepRecord};
 use crate::nn::{Aside, Param};
 use crate::ops::mix;
 use crate::optim::AdamW;
-use crate::sys::{capped, stopped};
+use crate::sys::{capped, short_preset, stopped};
 
 /// Steps that the short preset makes.
 const SHORT_STEPS: usize = 12;
@@ -29,12 +29,23 @@ const SHORT_STEPS: usize = 12;
 /// Stopped by the reader, it ends at the next step: the model keeps what it learned, and the history says where it stopped.
 /// With `patience` the model ends with the weights of its best epoch.
 pub fn fine_tune(model: &mut dyn Trainable, train: &Dataset, valid: &Dataset, config: &TrainConfig) -> Result<History> {
+    run(model, train, valid, config, None)
+}
+
+/// As [`fine_tune`]; with a `watch` it has no bar of its own.
+pub(super) fn run<'a>(
+    model: &'a dyn Trainable,
+    train: &'a Dataset,
+    valid: &'a Dataset,
+    config: &'a TrainConfig,
+    watch: Option<&'a mut Watch<'a>>,
+) -> Result<History> {
     config.check()?;
     let needs = model.needs();
     train.check(&needs)?;
     valid.check(&needs)?;
     check_memory(model, train, config)?;
-    let mut run = Run::start(model, train, valid, config)?;
+    let mut run = Run::start(model, train, valid, config, watch)?;
     let (mut batches, mut of_epoch) = (Vec::new(), 0);
     while run.made() < run.plan.total {
         if let Some(ended) = run.ended() {
@@ -75,11 +86,24 @@ struct Plan {
 
 impl Plan {
     fn new(train: &Dataset, config: &TrainConfig) -> Self {
-        let per_epoch = train.len().div_ceil(config.batch_size * config.accumulate);
-        let limit = if config.max_steps > 0 { config.max_steps } else { usize::MAX };
-        let total = capped((per_epoch * config.epochs).min(limit), SHORT_STEPS, "pasos", "steps");
+        let per_epoch = per_epoch(train, config);
+        let total = capped(wanted_steps(train, config), SHORT_STEPS, "pasos", "steps");
         Self { per_epoch, total, warmup: (total as f64 * config.warmup_ratio).round() as usize }
     }
+}
+
+fn per_epoch(train: &Dataset, config: &TrainConfig) -> usize {
+    train.len().div_ceil(config.batch_size * config.accumulate)
+}
+
+fn wanted_steps(train: &Dataset, config: &TrainConfig) -> usize {
+    let limit = if config.max_steps > 0 { config.max_steps } else { usize::MAX };
+    (per_epoch(train, config) * config.epochs).min(limit)
+}
+
+/// Steps that a training with these settings plans to make.
+pub(super) fn planned_steps(train: &Dataset, config: &TrainConfig) -> usize {
+    wanted_steps(train, config).min(if short_preset() { SHORT_STEPS } else { usize::MAX })
 }
 
 /// The best epoch so far.
@@ -100,7 +124,7 @@ pub(super) struct Run<'a> {
     plan: Plan,
     class_weights: Vec<f64>,
     pub(super) optimizer: AdamW,
-    pub(super) view: View,
+    pub(super) view: View<'a>,
     /// A number for each trainable tensor as it was before the first step.
     pub(super) before: Vec<u64>,
     pub(super) best: Option<Best>,
@@ -113,12 +137,13 @@ impl<'a> Run<'a> {
         train: &'a Dataset,
         valid: &'a Dataset,
         config: &'a TrainConfig,
+        watch: Option<&'a mut Watch<'a>>,
     ) -> Result<Self> {
         let plan = Plan::new(train, config);
         let optimizer = AdamW::new(config.optimizer()).with_groups(config.groups_of(model)?);
         let before = fingerprints(model)?;
         let class_weights = config.class_weights.of(train, model.needs().labels)?;
-        let view = View::start(model, plan.total, config);
+        let view = View::start(model, plan.total, config, watch);
         let mut run = Self { model, train, valid, config, plan, class_weights, optimizer, view, before, best: None };
         match resume::read(&run)? {
             Some(found) => run.go_on(found)?,
@@ -245,7 +270,7 @@ pub(super) fn copies(model: &dyn Trainable) -> Result<BTreeMap<String, Tensor>> 
 }
 
 /// Writes the trainable weights, in place.
-fn set_trained(model: &dyn Trainable, weights: &BTreeMap<String, Tensor>) -> Result<()> {
+pub(super) fn set_trained(model: &dyn Trainable, weights: &BTreeMap<String, Tensor>) -> Result<()> {
     for param in trained(model) {
         if let Some(value) = weights.get(&param.name) {
             param.set(value)?;

@@ -14,10 +14,21 @@ use crate::sys::stopped;
 /// After a stop, training measures the model once more if that takes no longer than this.
 const LAST_MEASURE: Duration = Duration::from_secs(2);
 
+/// Hears the history at each step of a training that has no bar of its own.
+pub(super) type Watch<'a> = dyn FnMut(&History) + Send + 'a;
+
+/// Where a training is seen.
+enum Seen<'a> {
+    /// In a bar of its own.
+    Bar(Box<Progress>),
+    /// In that of the work it is a part of.
+    By(&'a mut Watch<'a>),
+}
+
 /// A training under way: its history, and what is shown of it.
-pub(super) struct View {
+pub(super) struct View<'a> {
     pub(super) history: History,
-    progress: Progress,
+    seen: Seen<'a>,
     begin: Instant,
     /// Seconds and joules of the run that this one goes on with.
     before: (f64, f64),
@@ -26,10 +37,20 @@ pub(super) struct View {
     busy: (Duration, usize),
 }
 
-impl View {
-    pub(super) fn start(model: &dyn Trainable, planned: usize, config: &TrainConfig) -> Self {
-        let progress = Progress::start(&tr!("Entrenando", "Training"), planned);
-        let progress = progress.seen_after(Duration::ZERO).with_energy();
+impl<'a> View<'a> {
+    pub(super) fn start(
+        model: &dyn Trainable,
+        planned: usize,
+        config: &TrainConfig,
+        watch: Option<&'a mut Watch<'a>>,
+    ) -> Self {
+        let seen = match watch {
+            Some(watch) => Seen::By(watch),
+            None => {
+                let progress = Progress::start(&tr!("Entrenando", "Training"), planned);
+                Seen::Bar(Box::new(progress.seen_after(Duration::ZERO).with_energy()))
+            }
+        };
         let params = model.params();
         let trainable: Vec<_> = params.iter().filter(|param| param.trainable).collect();
         let history = History {
@@ -43,7 +64,7 @@ impl View {
         };
         Self {
             history,
-            progress,
+            seen,
             begin: Instant::now(),
             before: (0.0, 0.0),
             meter: EnergyMeter::start(),
@@ -54,7 +75,7 @@ impl View {
     /// Takes over the history of the run that this one goes on with.
     pub(super) fn go_on(&mut self, steps: Vec<StepRecord>, epochs: Vec<EpochRecord>, tokens: usize, seconds: f64) {
         let step = steps.len();
-        self.progress.say(&tr!("Sigo después del paso {step}.", "Going on after step {step}."));
+        self.say(&tr!("Sigo después del paso {step}.", "Going on after step {step}."));
         let joules = epochs.last().map_or(0.0, |record| record.joules);
         self.history = History { steps, epochs, tokens, ..std::mem::take(&mut self.history) };
         self.before = (seconds, joules);
@@ -78,7 +99,10 @@ impl View {
 
     /// Shows a line beside the bar.
     pub(super) fn say(&self, line: &str) {
-        self.progress.say(line);
+        match &self.seen {
+            Seen::Bar(progress) => progress.say(line),
+            Seen::By(_) => println!("{line}"),
+        }
     }
 
     /// Adds a step.
@@ -87,7 +111,10 @@ impl View {
         self.history.steps.push(record);
         self.busy = (self.busy.0 + took, self.busy.1 + tokens);
         let (history, busy) = (&self.history, self.busy);
-        self.progress.update_with(record.step, || (note(history, busy), history.curve()));
+        match &mut self.seen {
+            Seen::Bar(progress) => progress.update_with(record.step, || (note(history, busy), history.curve())),
+            Seen::By(watch) => watch(history),
+        }
     }
 
     /// Measures the model and adds the epoch; true when it did. After a stop it must not take long: what is not done soon
@@ -125,11 +152,14 @@ impl View {
     }
 
     fn measure(&mut self, model: &dyn Trainable, valid: &Dataset, step: usize) -> Result<Score> {
-        let (history, progress, all) = (&self.history, &mut self.progress, valid.len());
+        let (history, seen, all) = (&self.history, &mut self.seen, valid.len());
         let begin = Instant::now();
         let mut tell = |texts: usize| {
             let note = || tr!("midiendo: {texts} de {all} textos", "measuring: {texts} of {all} texts");
-            progress.update_with(step, || (note(), history.curve()));
+            match seen {
+                Seen::Bar(progress) => progress.update_with(step, || (note(), history.curve())),
+                Seen::By(watch) => watch(history),
+            }
         };
         measure(model, valid, &|| stopped() && begin.elapsed() > LAST_MEASURE, &mut tell)
     }
@@ -147,7 +177,8 @@ impl View {
         } else if was.is_finite() {
             notes.push(tr!("perplejidad de validación {was:.1} → {is:.1}", "validation perplexity {was:.1} → {is:.1}"));
         }
-        if !self.progress.finish_with(&notes.join(" · "), &self.history.curve_and_table()) {
+        let Seen::Bar(progress) = self.seen else { return self.history };
+        if !progress.finish_with(&notes.join(" · "), &self.history.curve_and_table()) {
             self.history.best_line().into_iter().for_each(|line| println!("{line}"));
             println!("{}", self.history.moved_line());
             self.history.energy_line().into_iter().for_each(|line| println!("{line}"));

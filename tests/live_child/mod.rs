@@ -10,7 +10,7 @@ use aula::language_model::LanguageModel;
 use aula::show::{display, Html, Live, Progress};
 use aula::sys::{start_notebook, stopped};
 use aula::table::Table;
-use aula::train::{evaluate, fine_tune, TrainConfig};
+use aula::train::{evaluate, fine_tune, sweep, TrainConfig};
 
 pub const LINES: u64 = 200_000;
 
@@ -33,6 +33,7 @@ fn child() {
         "bar" => bar(),
         "updates" => updates(),
         "train" => train(),
+        "sweep" => try_settings(),
         "write" => write(),
         "measure" => measure(),
         "failures" => failures(),
@@ -182,6 +183,20 @@ fn train() {
     }
     let tokens = model.generate("el gato", &settings).unwrap().tokens;
     println!("stopped: {}, tokens: {tokens}", stopped());
+    complete();
+}
+
+fn try_settings() {
+    let (model, data) = data(20);
+    let (train, valid) = data.split(0.8, 1).unwrap();
+    let before = evaluate(&model, &valid).unwrap().loss;
+    let config = TrainConfig { epochs: 250_000, batch_size: 4, ..TrainConfig::default() };
+    let found = sweep(&model, &train, &valid, &config.vary("max_steps", &[8.0, 1e6, 8.0]).unwrap()).unwrap();
+    aula::sys::forget_stop();
+    let (best, first) = (found.best().unwrap().history.steps.len(), &found.trials[0]);
+    let known = first.whole() && first.valid_loss().is_finite() && found.to_string().contains("stopped at step");
+    println!("{} trials, the best has {best} steps, the first one's loss is known: {known}", found.trials.len());
+    println!("the model is as before: {}", evaluate(&model, &valid).unwrap().loss == before);
     complete();
 }
 
