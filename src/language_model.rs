@@ -20,7 +20,7 @@ use crate::nn::{self, Param, Pass, Untracked, Weights};
 use crate::ops::{self, Wanted};
 use crate::rng::Rng;
 use crate::save::{save_weights, write_json, SaveOptions};
-use crate::sys::{stopped, write_folder};
+use crate::sys::{on_worker, stopped, write_folder};
 use crate::tokenizer::{check_ids, Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
 
@@ -176,15 +176,14 @@ impl LanguageModel {
         if stopped() {
             return Ok(Vec::new()); // of many texts, those after a stop are empty
         }
-        let _nothing_kept = Untracked::begin();
         let (ends, limit) = (self.end_tokens(), config.max_tokens.min(limit - start));
         let (mut rng, mut cache) = (Rng::new(config.seed), KvCache::new());
-        let mut logits = self.next_logits(&Pass::text(prompt), &mut cache)?;
+        let mut logits = self.next_logits(Pass::text(prompt), &mut cache)?;
         if config.num_beams > 1 {
             let search = Search { config, start: prompt, ends: &ends, limit };
             let mut next = |parents: &[u32], tokens: &[u32]| {
                 cache.pick(parents)?;
-                Ok(self.next_logits(&Pass::side_by_side(tokens), &mut cache)?.to_vec2()?)
+                Ok(self.next_logits(Pass::side_by_side(tokens), &mut cache)?.to_vec2()?)
             };
             return Ok(search.run(logits.flatten_all()?.to_vec1()?, &mut next, tell)?.tokens);
         }
@@ -196,14 +195,17 @@ impl LanguageModel {
             if ids.len() - start == limit || ends.contains(&token) || stopped() {
                 return Ok(ids.split_off(start));
             }
-            logits = self.next_logits(&Pass::text(&[token]), &mut cache)?;
+            logits = self.next_logits(Pass::text(&[token]), &mut cache)?;
         }
     }
 
     /// The logits (texts, vocabulary) of the last position of each text of a pass.
-    fn next_logits(&self, pass: &Pass, cache: &mut KvCache) -> Result<Tensor> {
-        let hidden = self.decoder.hidden(pass, Some(cache))?.detach();
-        Ok(last_logits(&hidden, &self.decoder.head().value().detach())?)
+    fn next_logits(&self, pass: Pass, cache: &mut KvCache) -> Result<Tensor> {
+        on_worker(move || {
+            let _nothing_kept = Untracked::begin();
+            let hidden = self.decoder.hidden(&pass, Some(cache))?.detach();
+            Ok(last_logits(&hidden, &self.decoder.head().value().detach())?)
+        })
     }
 
     /// Goes on with each of `prompts`, with the same settings and seed.

@@ -18,7 +18,7 @@ use crate::nn::{self, LoraConfig, Param, Pass, Untracked};
 use crate::ops::{self, mix, Wanted, IGNORE};
 use crate::rng::Rng;
 use crate::save::SaveOptions;
-use crate::sys::stopped;
+use crate::sys::{on_worker, stopped};
 use crate::tokenizer::{check_ids, Tokenizer, Tokens};
 use crate::train::{evaluate, Score, Trainable};
 
@@ -205,8 +205,11 @@ impl Seq2Seq {
 
     /// The logits (texts, vocabulary) after one more token of each text.
     fn next_logits(&self, tokens: &[u32], source: &Source, cache: &mut CrossCache) -> Result<Tensor> {
-        let states = self.model.decode(&Pass::side_by_side(tokens), source, Some(cache))?.detach();
-        Ok(last_logits(&states, &self.model.head().value().detach())?)
+        on_worker(|| {
+            let _nothing_kept = Untracked::begin();
+            let states = self.model.decode(&Pass::side_by_side(tokens), source, Some(cache))?.detach();
+            Ok(last_logits(&states, &self.model.head().value().detach())?)
+        })
     }
 
     /// The logits (texts, longest target, vocabulary) of a batch, each position having seen the target before it.

@@ -24,9 +24,42 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::{Module, Param, Pass, Weights};
 
 /// Keys and values of the positions already read, so that generating a token costs one position and not all.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct KvCache {
-    layers: Vec<Option<(Tensor, Tensor)>>,
+    layers: Vec<Option<Kept>>,
+}
+
+/// A layer's keys and values (batch, room, kv_heads, d), of which the first `len` positions are filled.
+#[derive(Debug)]
+struct Kept {
+    k: Tensor,
+    v: Tensor,
+    len: usize,
+}
+
+/// Positions that a cache makes room for at a time: what it holds is moved only when they are filled.
+const ROOM: usize = 128;
+
+impl Kept {
+    /// Room for `more` positions after those of `before`; shapes as those of `like`.
+    fn new(before: Option<Self>, like: &Tensor, more: usize) -> candle_core::Result<Self> {
+        let (batch, _, heads, d) = like.dims4()?;
+        let len = before.as_ref().map_or(0, |before| before.len);
+        let room =
+            || Tensor::zeros((batch, (len + more).next_multiple_of(ROOM), heads, d), like.dtype(), like.device());
+        let new = Self { k: room()?, v: room()?, len };
+        if let Some(before) = before {
+            let (k, v) = before.filled()?;
+            new.k.slice_set(&k.contiguous()?, 1, 0)?;
+            new.v.slice_set(&v.contiguous()?, 1, 0)?;
+        }
+        Ok(new)
+    }
+
+    /// What is filled (batch, len, kv_heads, d).
+    fn filled(&self) -> candle_core::Result<(Tensor, Tensor)> {
+        Ok((self.k.narrow(1, 0, self.len)?, self.v.narrow(1, 0, self.len)?))
+    }
 }
 
 impl KvCache {
@@ -37,7 +70,7 @@ impl KvCache {
 
     /// How many positions it holds.
     pub fn len(&self) -> usize {
-        self.layers.first().and_then(Option::as_ref).and_then(|(k, _)| k.dim(1).ok()).unwrap_or(0)
+        self.layers.first().and_then(Option::as_ref).map_or(0, |kept| kept.len)
     }
 
     /// True before the first token.
@@ -48,8 +81,8 @@ impl KvCache {
     /// Keeps these of its texts, in this order; one may be kept more than once.
     pub fn pick(&mut self, rows: &[u32]) -> candle_core::Result<()> {
         let rows = Tensor::new(rows, &candle_core::Device::Cpu)?;
-        for (k, v) in self.layers.iter_mut().flatten() {
-            (*k, *v) = (k.index_select(&rows, 0)?, v.index_select(&rows, 0)?);
+        for kept in self.layers.iter_mut().flatten() {
+            (kept.k, kept.v) = (kept.k.index_select(&rows, 0)?, kept.v.index_select(&rows, 0)?);
         }
         Ok(())
     }
@@ -57,14 +90,19 @@ impl KvCache {
     /// Adds new keys and values (batch, time, kv_heads, d) of a layer, and gives all of them.
     fn append(&mut self, layer: usize, k: Tensor, v: Tensor) -> candle_core::Result<(Tensor, Tensor)> {
         if self.layers.len() <= layer {
-            self.layers.resize(layer + 1, None);
+            self.layers.resize_with(layer + 1, || None);
         }
-        let (k, v) = match &self.layers[layer] {
-            Some((old_k, old_v)) => (Tensor::cat(&[old_k, &k], 1)?, Tensor::cat(&[old_v, &v], 1)?),
-            None => (k, v),
+        let time = k.dim(1)?;
+        let mut kept = match self.layers[layer].take() {
+            Some(kept) if kept.len + time <= kept.k.dim(1)? => kept,
+            before => Kept::new(before, &k, time)?,
         };
-        self.layers[layer] = Some((k.clone(), v.clone()));
-        Ok((k, v))
+        kept.k.slice_set(&k.contiguous()?, 1, kept.len)?;
+        kept.v.slice_set(&v.contiguous()?, 1, kept.len)?;
+        kept.len += time;
+        let all = kept.filled()?;
+        self.layers[layer] = Some(kept);
+        Ok(all)
     }
 }
 
@@ -89,7 +127,7 @@ pub struct Source {
 }
 
 /// What generation keeps of a decoder that reads a source: its own past, and the source as each layer sees it.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct CrossCache {
     own: KvCache,
     source: Vec<(Tensor, Tensor)>,

@@ -90,42 +90,37 @@ pub fn activate(x: &Tensor, function: Activation) -> Result<Tensor> {
 
 struct Activate(Activation);
 
-/// Runs `work` with the function as a constant of its loop, so that each loop vectorizes by itself.
+/// Runs some code with the function as a constant of its loop, so that each loop vectorizes by itself: an `fn` that is compiled
+/// in place, which a closure called twice is not.
 macro_rules! with_function {
-    ($function:expr, |$f:ident| $work:expr) => {
+    ($function:expr, |$f:ident| $work:expr, $($name:ident),+) => {
         match $function {
-            Activation::Gelu => {
-                let $f = |x| Activation::Gelu.at(x);
+            $(Activation::$name => {
+                #[inline(always)]
+                fn $f(x: f32) -> (f32, f32) {
+                    Activation::$name.at(x)
+                }
                 $work
-            }
-            Activation::GeluTanh => {
-                let $f = |x| Activation::GeluTanh.at(x);
-                $work
-            }
-            Activation::Relu => {
-                let $f = |x| Activation::Relu.at(x);
-                $work
-            }
-            Activation::Silu => {
-                let $f = |x| Activation::Silu.at(x);
-                $work
-            }
-            Activation::Tanh => {
-                let $f = |x| Activation::Tanh.at(x);
-                $work
-            }
+            })+
         }
+    };
+    ($function:expr, |$f:ident| $work:expr) => {
+        with_function!($function, |$f| $work, Gelu, GeluTanh, Relu, Silu, Tanh)
     };
 }
 
 #[inline(always)]
 fn values(f: impl Fn(f32) -> (f32, f32) + Copy, x: &[f32], y: &mut [f32]) {
-    vectorized(|| y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x).0));
+    vectorized!(for (y, x) in y.iter_mut().zip(x) {
+        *y = f(*x).0;
+    });
 }
 
 #[inline(always)]
 fn slopes(f: impl Fn(f32) -> (f32, f32) + Copy, x: &[f32], dy: &[f32], dx: &mut [f32]) {
-    vectorized(|| dx.iter_mut().zip(x.iter().zip(dy)).for_each(|(dx, (x, dy))| *dx = dy * f(*x).1));
+    vectorized!(for (dx, (x, dy)) in dx.iter_mut().zip(x.iter().zip(dy)) {
+        *dx = dy * f(*x).1;
+    });
 }
 
 impl CustomOp1 for Activate {

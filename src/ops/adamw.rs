@@ -66,7 +66,7 @@ impl InplaceOp2 for AdamW<'_> {
         let state = m.par_chunks_mut(BLOCK).zip(v.par_chunks_mut(BLOCK));
         let blocks = values[start..end].par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK)).zip(state);
         blocks.for_each(|((p, g), (m, v))| {
-            vectorized(|| {
+            vectorized!({
                 for i in 0..p.len() {
                     let g = g[i] * s.gradient_scale;
                     m[i] = b1 * m[i] + (1.0 - b1) * g;
@@ -86,8 +86,7 @@ pub fn gradient_norm(gradients: &[&Tensor]) -> Result<f64> {
         let gradient = gradient.contiguous()?;
         let guard = gradient.storage_and_layout();
         let values = cpu_floats(&guard, "gradient-norm")?;
-        let sums: Vec<f32> =
-            values.par_chunks(BLOCK).map(|part| vectorized(|| sum2(part, part, |x, _| x * x))).collect();
+        let sums: Vec<f32> = values.par_chunks(BLOCK).map(|part| vectorized!(sum2(part, part, |x, _| x * x))).collect();
         total += sums.iter().map(|sum| f64::from(*sum)).sum::<f64>();
     }
     Ok(total.sqrt())
@@ -113,7 +112,7 @@ impl InplaceOp2 for Add {
         let Some((start, end)) = l1.contiguous_offsets() else { bail!("add-gradient needs a contiguous sum") };
         let CpuStorage::F32(sum) = s1 else { bail!("add-gradient needs float32") };
         sum[start..end].par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK)).for_each(|(sum, gradient)| {
-            vectorized(|| sum.iter_mut().zip(gradient).for_each(|(a, b)| *a += b));
+            vectorized!(sum.iter_mut().zip(gradient).for_each(|(a, b)| *a += b));
         });
         Ok(())
     }

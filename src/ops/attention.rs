@@ -235,7 +235,7 @@ impl Attention {
         let keys = At { start: at_k.start, row: 1, column: at_k.row };
         Gemm { m: rows, n: seen, k: self.d, threads: 1 }.run((p, At::rows(seen)), false, (q, at_q), (k, keys));
         let scale = (self.d as f32).sqrt().recip();
-        vectorized(|| {
+        vectorized!({
             for (i, row) in p[..rows * seen].chunks_exact_mut(seen).enumerate() {
                 let visible = match self.seen {
                     Seen::Past => seen - rows + i + 1,
@@ -340,7 +340,7 @@ impl Attention {
     /// From the gradient of the weights to that of the scores: p * (dp - sum(p * dp)) / sqrt(d).
     fn score_gradients(&self, p: &[f32], dp: &mut [f32], rows: usize, seen: usize) {
         let scale = (self.d as f32).sqrt().recip();
-        vectorized(|| {
+        vectorized!({
             let both = p[..rows * seen].chunks_exact(seen).zip(dp[..rows * seen].chunks_exact_mut(seen));
             for (p, dp) in both {
                 let mean = sum2(p, dp, |p, dp| p * dp);

@@ -88,7 +88,7 @@ impl LinearCrossEntropy {
         let rows = logits.par_chunks_mut(vocabulary).zip(labels.par_iter());
         let losses: Vec<f64> = rows
             .map(|(row, label)| {
-                vectorized(|| {
+                vectorized!({
                     let label = *label as usize;
                     let mut score = row[label];
                     if self.smoothing > 0.0 {
@@ -148,7 +148,7 @@ impl LinearCrossEntropy {
                     saved.dhidden[i * d..(i + 1) * d].copy_from_slice(row);
                 }
                 for row in logits.chunks_exact(vocabulary).take(if bias.is_empty() { 0 } else { n }) {
-                    vectorized(|| saved.dbias.iter_mut().zip(row).for_each(|(sum, x)| *sum += x));
+                    vectorized!(saved.dbias.iter_mut().zip(row).for_each(|(sum, x)| *sum += x));
                 }
             }
             if self.wanted.weight {

@@ -28,7 +28,7 @@ impl Dropout {
     pub(super) fn apply(&self, text: usize, place: u64, row: &mut [f32]) {
         let seed = mix(self.seeds.get(text).copied().unwrap_or_default(), place);
         let (low, high) = (seed as u32, (seed >> 32) as u32);
-        vectorized(|| {
+        vectorized!({
             for (i, x) in row.iter_mut().enumerate() {
                 let keep = scramble((i as u32).wrapping_mul(0x9e37_79b9) ^ low, high) >= self.threshold;
                 *x = if keep { *x * self.scale } else { 0.0 };

@@ -42,7 +42,7 @@ impl LayerNorm {
         let d = weight.len();
         let mut sums = vec![0f32; 2 * d];
         let (dweight, dbias) = sums.split_at_mut(d);
-        vectorized(|| {
+        vectorized!({
             for ((x, dy), dx) in x.chunks_exact(d).zip(dy.chunks_exact(d)).zip(dx.chunks_exact_mut(d)) {
                 let (mean, inverse) = self.moments(x);
                 for i in 0..d {
@@ -80,7 +80,7 @@ impl CustomOp3 for LayerNorm {
         let d = weight.len();
         let mut y = room(x.len());
         y.par_chunks_mut(ROWS * d).zip(x.par_chunks(ROWS * d)).for_each(|(y, x)| {
-            vectorized(|| {
+            vectorized!({
                 for (y, x) in y.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
                     let (mean, inverse) = self.moments(x);
                     for i in 0..d {

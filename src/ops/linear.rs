@@ -4,6 +4,7 @@ use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape,
 use rayon::prelude::*;
 
 use super::collect::aside;
+use super::few_rows::{self, FEW};
 use super::simd::vectorized;
 use super::{cpu_floats, floats, room, threads_for, At, Gemm};
 
@@ -84,6 +85,14 @@ impl Linear {
     fn product(&self, x: &[f32], weight: &[f32], l2: &Layout, y: &mut [f32], add: bool) -> Result<()> {
         let (out, input) = self.sizes(l2.shape())?;
         let rows = x.len() / input;
+        if rows == 1 && self.how.fan_in_fan_out {
+            few_rows::by_columns(x, weight, y, add);
+            return Ok(());
+        }
+        if (1..=FEW).contains(&rows) && !self.how.fan_in_fan_out {
+            few_rows::by_rows(x, input, weight, y, add);
+            return Ok(());
+        }
         let at = if self.how.fan_in_fan_out { At::rows(out) } else { At::transposed(input) };
         let gemm = Gemm { m: rows, n: out, k: input, threads: threads_for(rows * out * input) };
         gemm.run((y, At::rows(out)), add, (x, At::rows(input)), (weight, at));
@@ -117,7 +126,7 @@ impl Linear {
         let parts: Vec<Vec<f32>> = blocks
             .map(|block| {
                 let mut sum = vec![0f32; out];
-                vectorized(|| {
+                vectorized!({
                     for row in block.chunks_exact(out) {
                         sum.iter_mut().zip(row).for_each(|(sum, dy)| *sum += dy);
                     }

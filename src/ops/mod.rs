@@ -11,6 +11,7 @@ mod collect;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+mod few_rows;
 mod half;
 mod layer_norm;
 mod linear;

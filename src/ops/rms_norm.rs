@@ -38,7 +38,7 @@ impl CustomOp2 for RmsNorm {
         let mut y = room(x.len());
         let rows = 64 * d;
         y.par_chunks_mut(rows).zip(x.par_chunks(rows)).for_each(|(y, x)| {
-            vectorized(|| {
+            vectorized!({
                 for (y, x) in y.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
                     let inverse = self.inverse(x);
                     for i in 0..d {
@@ -79,7 +79,7 @@ impl RmsNorm {
     fn backward_rows(&self, x: &[f32], weight: &[f32], dy: &[f32], dx: &mut [f32]) -> Vec<f32> {
         let d = weight.len();
         let mut dweight = vec![0f32; d];
-        vectorized(|| {
+        vectorized!({
             for ((x, dy), dx) in x.chunks_exact(d).zip(dy.chunks_exact(d)).zip(dx.chunks_exact_mut(d)) {
                 let inverse = self.inverse(x);
                 for i in 0..d {

@@ -1,37 +1,59 @@
 //! Loops that the compiler turns into vector instructions, chosen for the processor at run time.
 
-/// Runs `work` compiled for the best instruction set this processor has (AVX2 and FMA where present).
-#[inline(always)]
-pub(super) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+/// Runs some code compiled for AVX2 and FMA where this processor has them, and as it is where not.
+///
+/// A macro, because the code must be compiled in place: as a closure with several callers (`pulp::Arch::dispatch` has three)
+/// it was not, and kept the instructions that every processor has.
+macro_rules! vectorized {
+    ($work:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        match pulp::x86::V3::try_new() {
+            Some(avx2) => avx2.vectorize(|| $work),
+            None => $work,
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        $work
+    }};
 }
+pub(super) use vectorized;
 
 /// The sum of `f(a, b)` over two slices of one length, in sixteen lanes so that it vectorizes.
+///
+/// Over arrays, not `chunks_exact`: that one's iterator is not always compiled in place, and then nothing vectorizes.
 #[inline(always)]
 pub(super) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0f32; 16];
-    let (a_blocks, b_blocks) = (a.chunks_exact(16), b.chunks_exact(16));
-    let rest: f32 = a_blocks.remainder().iter().zip(b_blocks.remainder()).map(|(x, y)| f(*x, *y)).sum();
-    for (x, y) in a_blocks.zip(b_blocks) {
+    let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    for (x, y) in a_blocks.iter().zip(b_blocks) {
         for i in 0..16 {
             lanes[i] += f(x[i], y[i]);
         }
     }
-    lanes.iter().sum::<f32>() + rest
+    let mut sum = 0.0;
+    for (x, y) in a_rest.iter().zip(b_rest) {
+        sum += f(*x, *y);
+    }
+    for lane in lanes {
+        sum += lane;
+    }
+    sum
 }
 
 /// The largest value (negative infinity for an empty slice).
 #[inline(always)]
 pub(super) fn max(a: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; 16];
-    let blocks = a.chunks_exact(16);
-    let rest = blocks.remainder().iter().fold(f32::NEG_INFINITY, |m, x| m.max(*x));
+    let (blocks, rest) = a.as_chunks::<16>();
     for x in blocks {
         for i in 0..16 {
             lanes[i] = if x[i] > lanes[i] { x[i] } else { lanes[i] };
         }
     }
-    lanes.iter().fold(rest, |m, x| m.max(*x))
+    let mut largest = f32::NEG_INFINITY;
+    for x in rest.iter().chain(&lanes) {
+        largest = if *x > largest { *x } else { largest };
+    }
+    largest
 }
 
 /// `e^x` to about 1e-7 relative (Cephes' polynomial): unlike the library's, a loop over it vectorizes.

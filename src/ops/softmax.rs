@@ -56,7 +56,7 @@ impl Weights {
     fn softmax(&self, row: &Row, scores: &mut [f32]) {
         let (seen, hidden) = scores.split_at_mut(row.visible);
         hidden.fill(0.0);
-        vectorized(|| {
+        vectorized!({
             let (sum, _) = exp_row(seen);
             let inverse = sum.recip();
             seen.iter_mut().for_each(|x| *x *= inverse);
@@ -105,7 +105,7 @@ impl CustomOp1 for Weights {
             self.softmax(&row, &mut p);
             dx.copy_from_slice(dy);
             self.drop(&row, dx);
-            vectorized(|| {
+            vectorized!({
                 let mean = sum2(&p, dx, |p, g| p * g);
                 dx.iter_mut().zip(&p).for_each(|(dx, p)| *dx = p * (*dx - mean));
             });

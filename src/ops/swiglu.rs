@@ -31,7 +31,7 @@ impl CustomOp2 for SwiGlu {
         let (gate, up) = (floats(s1, l1, "swiglu")?, floats(s2, l2, "swiglu")?);
         let mut y = room(gate.len());
         y.par_chunks_mut(BLOCK).zip(gate.par_chunks(BLOCK).zip(up.par_chunks(BLOCK))).for_each(|(y, (gate, up))| {
-            vectorized(|| {
+            vectorized!({
                 for ((y, g), u) in y.iter_mut().zip(gate).zip(up) {
                     *y = g * sigmoid(*g) * u;
                 }
@@ -48,7 +48,7 @@ impl CustomOp2 for SwiGlu {
         let outputs = dgate.par_chunks_mut(BLOCK).zip(dup.par_chunks_mut(BLOCK));
         let inputs = g.par_chunks(BLOCK).zip(u.par_chunks(BLOCK).zip(dy_values.par_chunks(BLOCK)));
         outputs.zip(inputs).for_each(|((dgate, dup), (g, (u, dy)))| {
-            vectorized(|| {
+            vectorized!({
                 for i in 0..g.len() {
                     let s = sigmoid(g[i]);
                     dup[i] = dy[i] * g[i] * s;

@@ -84,6 +84,12 @@ pub fn on_each_core<T: Send>(jobs: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> V
     results.into_iter().flatten().collect()
 }
 
+/// Runs `work` on one of the threads that parallel loops share. From there such a loop begins at once; from outside each
+/// would wake a thread and wait for it, which is most of a small loop's time.
+pub fn on_worker<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
+}
+
 /// The processor's name, as the system tells it.
 pub fn processor() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
