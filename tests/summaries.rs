@@ -140,3 +140,33 @@ fn many_texts_read_by_a_model_at_once_are_summarized_as_one_by_one() {
     let error = extract_all_with(&[texts[0].clone(), " … ".into()], &reader, &config).unwrap_err();
     assert!(error.kind() == ErrorKind::BadData && error.to_string().contains("2"), "{error}");
 }
+
+#[test]
+fn summaries_longer_than_their_source_and_texts_of_one_character_are_told_in_one_line() {
+    let texts = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let report = summary_report(&texts(&["a", "b"]), &texts(&["uno dos tres", "b"])).unwrap();
+    assert_eq!(report.warnings.len(), 1, "{:?}", report.warnings);
+    assert!(report.warnings[0].contains('1'), "{:?}", report.warnings);
+    let config = ExtractConfig::default();
+    assert_eq!(extract_all(&texts(&["a", "b"]), &config).unwrap(), ["a", "b"]);
+    let error = extract_all(&texts(&["a", "…"]), &config).unwrap_err();
+    assert!(error.kind() == ErrorKind::BadData && error.to_string().contains('2'), "{error}");
+    assert_eq!(rouge(&texts(&["a"]), &texts(&["a"])).unwrap().rouge1, 1.0);
+}
+
+/// What a model that only fills in templates cannot have seen is in the last part alone.
+#[test]
+fn no_summary_that_lesson_4_tests_on_is_trained_on() {
+    for (file, part, train, test, other) in [
+        ("es/cuentos-resumidos.csv", ("resumen", "trama", "parte"), "entrenar", "prueba", "otras tramas"),
+        ("en/stories-summarized.csv", ("summary", "plot", "split"), "train", "test", "other plots"),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(file);
+        let table = Table::read(&path.to_string_lossy()).unwrap();
+        let of = |name: &str, column: &str| table.filter(part.2, name).unwrap().texts(column).unwrap();
+        let (known, plots) = (of(train, part.0), of(train, part.1));
+        assert!(of(test, part.0).iter().all(|summary| !known.contains(summary)), "{file}");
+        assert!(of(test, part.1).iter().all(|plot| plots.contains(plot)), "{file}");
+        assert!(of(other, part.1).iter().all(|plot| !plots.contains(plot)), "{file}");
+    }
+}
