@@ -89,7 +89,6 @@ pub mod pipeline;
 
 pub mod exercise;
 
-pub mod bench;
 pub mod pretrain;
 
 /// What every notebook has at hand.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
 
-use aula::bench::bench_train;
 use aula::error::{Error, ErrorKind, Result};
 use aula::forum::{Forum, ROWS, SEED};
 use aula::language_model::LanguageModel;
@@ -23,8 +22,6 @@ const USAGE: &str = "usage:
       makes data/es/cuentos-resumidos.csv or data/en/stories-summarized.csv again: stories with a summary of one line
   aula forum es|en [--out FILE.csv] [--rows N] [--seed N]
       makes data/es/foro.csv or data/en/forum.csv again, and the list of its faults in data/forum
-  aula bench train --model DIR --batches FILE.safetensors [--steps N]
-      seconds per step of full fine-tuning, as one line of JSON
   aula logits --model DIR --text TEXT --out FILE.safetensors
       what the model answers to a text, for `tests/peers/open_in_transformers.py`";
 
@@ -61,7 +58,6 @@ fn command(arguments: &[String]) -> Result<()> {
         Some("stories") => options.stories(),
         Some("forum") => options.forum(),
         Some("logits") => options.logits(),
-        Some("bench") if arguments.get(1).is_some_and(|what| what == "train") => options.bench_train(),
         _ => Err(Error::new(ErrorKind::BadSetting, USAGE)),
     }
 }
@@ -85,7 +81,6 @@ const KNOWN: &[&str] = &[
     "--plot",
     "--summaries",
     "--model",
-    "--batches",
     "--text",
     "--rows",
 ];
@@ -144,10 +139,6 @@ impl Options<'_> {
             learning_rate: self.value("--rate", 1e-3)?,
             ..self.pretrain()?
         })
-    }
-
-    fn bench_train(&self) -> Result<()> {
-        bench_train(self.needed("--model")?, Path::new(self.needed("--batches")?), self.value("--steps", 20)?)
     }
 
     fn needed(&self, name: &str) -> Result<&str> {

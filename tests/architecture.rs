@@ -54,7 +54,7 @@ const ROWS: &[&[&str]] = &[
         "question_answerer",
         "extract",
     ],
-    &["pipeline", "exercise", "pretrain", "bench"],
+    &["pipeline", "exercise", "pretrain"],
     &["lib", "main"],
 ];
 

@@ -64,7 +64,7 @@ enum Command {
         #[arg(long)]
         browser: bool,
     },
-    /// Print the figures: `bench kernel`, `bench train`
+    /// Print the figures: `bench kernel`
     Bench {
         #[command(subcommand)]
         what: Bench,
@@ -100,9 +100,6 @@ enum Command {
 enum Bench {
     /// Time and memory of the notebooks' kernel
     Kernel(bench::Options),
-    /// Time of a training step
-    #[command(disable_help_flag = true)]
-    Train(Rest),
 }
 
 /// Arguments that go on as they are.
@@ -132,9 +129,6 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Verify { browser: true, .. } => verify::browser(&places)?,
         Command::Verify { full, .. } => verify::main(&places, full)?,
         Command::Bench { what: Bench::Kernel(options) } => bench::main(&places, &options)?,
-        Command::Bench { what: Bench::Train(rest) } => {
-            engine::main(&places, &["bench", "train"], &rest.arguments).map(|()| 0)?
-        }
         Command::Exercise(rest) => exercise::main(&places, &rest.arguments)?,
         Command::Pretrain(rest) => engine::main(&places, &["pretrain"], &rest.arguments).map(|()| 0)?,
         Command::Stories(rest) => engine::main(&places, &["stories"], &rest.arguments).map(|()| 0)?,
