@@ -99,7 +99,7 @@ pub mod prelude {
     pub use crate::baseline::{baseline_reports, Baseline, Tfidf, TfidfConfig};
     pub use crate::blind::{blind, Blind, Revealed};
     pub use crate::claim::{claim, claim_full};
-    pub use crate::classifier::Classifier;
+    pub use crate::classifier::{Classifier, Explanation, WordShare};
     pub use crate::clean::{Cleaned, Recipe, Step};
     pub use crate::dataset::Dataset;
     pub use crate::diagnosis::{Diagnosis, Verdict};

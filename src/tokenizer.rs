@@ -133,6 +133,21 @@ impl Tokenizer {
         encodings.into_iter().map(marked).collect()
     }
 
+    /// The ids of a text, cut to `max_tokens` with its marks, and for each the byte of the text at which what it stands for
+    /// begins; none for marks.
+    pub(crate) fn encode_with_starts(&self, text: &str, max_tokens: usize) -> Result<(Vec<u32>, Vec<Option<usize>>)> {
+        use tokenizers::{PostProcessor, TruncationDirection};
+        let marks = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        let mut encoding = self.encoding(text, false)?;
+        encoding.truncate(max_tokens.saturating_sub(marks), 0, TruncationDirection::Right);
+        let encoding = self.inner.post_process(encoding, None, true).map_err(cannot_encode)?;
+        // Some tokenizers count the blank before a word to it.
+        let start = |(a, b): (usize, usize)| a + text.get(a..b).map_or(0, |piece| piece.len() - piece.trim_start().len());
+        let is_mark = encoding.get_special_tokens_mask();
+        let starts = encoding.get_offsets().iter().zip(is_mark).map(|(span, mark)| (*mark == 0).then(|| start(*span)));
+        Ok((encoding.get_ids().to_vec(), starts.collect()))
+    }
+
     /// The text of ids, without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
         self.inner.decode(ids, true).map_err(|error| {

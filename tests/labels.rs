@@ -173,3 +173,58 @@ fn numbers_are_learned_saved_and_given() {
         assert!(error.to_string().contains("→"), "{error}");
     }
 }
+
+/// The slope of a logit as one token's vector is made longer, by two steps: the token stands once in the text.
+fn slope(model: &Classifier, ids: &[u32], token: u32, label: usize) -> f64 {
+    let table = model.params().into_iter().find(|param| param.name.ends_with("word_embeddings.weight")).unwrap();
+    let before = table.var().as_detached_tensor().copy().unwrap();
+    let logit_with = |factor: f64| {
+        let mut rows: Vec<Vec<f32>> = before.to_vec2().unwrap();
+        rows[token as usize].iter_mut().for_each(|value| *value *= factor as f32);
+        table.set(&Tensor::new(rows, before.device()).unwrap()).unwrap();
+        model.logits_of(ids).unwrap()[label]
+    };
+    let slope = (logit_with(1.01) - logit_with(0.99)) / 0.02;
+    table.set(&before).unwrap();
+    slope
+}
+
+#[test]
+fn what_words_did_is_the_slope_of_the_logit_along_their_vectors() {
+    for family in ["bert", "deberta-v2", "distilbert", "roberta", "xlm-roberta"] {
+        let model = Classifier::load(&path(&format!("{family}/classify"))).unwrap();
+        let text = "El perro corre.";
+        let ids = model.tokenizer().encode(text).unwrap();
+        for (place, label) in model.labels().iter().enumerate() {
+            let found = model.explain_label(text, label).unwrap();
+            let words: Vec<&str> = found.words.iter().map(|word| word.word.as_str()).collect();
+            assert_eq!(words, ["El", "perro", "corre."]);
+            let mut distinct = ids.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            let all: f64 = distinct.iter().map(|id| slope(&model, &ids, *id, place)).sum();
+            let mine = found.marks + found.words.iter().map(|word| word.share).sum::<f64>();
+            assert!((mine - all).abs() < 0.02 * all.abs().max(0.05), "{family} {label}: {mine} against {all}");
+            // A word is the sum of its pieces: those that the tokenizer cuts it into.
+            let first = model.tokenizer().encode_all_bare(&["El".to_string()]).unwrap().remove(0);
+            if first.iter().all(|id| ids.iter().filter(|known| *known == id).count() == 1) {
+                let theirs: f64 = first.iter().map(|id| slope(&model, &ids, *id, place)).sum();
+                let mine = found.words[0].share;
+                assert!((mine - theirs).abs() < 0.02 * theirs.abs().max(0.05), "{family}: {mine} against {theirs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_explanation_is_of_the_models_answer_and_shows_its_words() {
+    let model = Classifier::load(&path("bert/classify")).unwrap();
+    let found = model.explain("El perro corre.").unwrap();
+    assert_eq!(found.label, model.predict("El perro corre.").unwrap().label);
+    let top = found.top(2);
+    assert!(top.len() == 2 && top[0].share.abs() >= top[1].share.abs());
+    assert!(found.to_string().contains("perro"));
+    assert!(model.explain("  ").is_err());
+    let error = model.explain_label("El perro corre.", "otra").unwrap_err().to_string();
+    assert!(error.contains("otra") && error.contains("mala"), "{error}");
+}

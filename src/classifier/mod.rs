@@ -1,5 +1,6 @@
 //! A classifier as a notebook holds it: it says which label a text has, or which of several.
 
+mod explain;
 mod figures;
 mod loss;
 mod number;
@@ -59,6 +60,7 @@ impl Task {
 }
 
 pub use crate::metrics::Prediction;
+pub use explain::{Explanation, WordShare};
 
 impl Classifier {
     /// Loads a trained classifier: a folder or a name of the Hub (`"org/name"`): bert, deberta-v2, distilbert, roberta,

@@ -215,7 +215,10 @@ impl Encoder {
             candle_core::bail!("texts packed into rows: this family's distances do not know where one ends");
         }
         let places = pass.positions(c.first_position);
-        let mut x = self.word_embeddings.rows(&pass.ids, pass)?;
+        let mut x = match &pass.vectors {
+            Some(vectors) => vectors.clone(),
+            None => self.vectors(pass)?,
+        };
         if let Some(positions) = &self.position_embeddings {
             x = (x + positions.rows(&places, pass)?)?;
         }
@@ -243,6 +246,11 @@ impl Encoder {
             };
         }
         Ok(x)
+    }
+
+    /// The tokens' vectors (texts, time, hidden) as the table has them, before anything is done to them.
+    pub fn vectors(&self, pass: &Pass) -> candle_core::Result<Tensor> {
+        self.word_embeddings.rows(&pass.ids, pass)
     }
 
     /// The longest text it can read, in tokens.

@@ -20,6 +20,8 @@ pub struct Pass {
     pub token_types: Vec<u32>,
     /// Where the texts lie whose rows hold several, which do not see each other; none: one in each row.
     pub spans: Option<Vec<Span>>,
+    /// The vectors (texts, time, hidden) of the tokens, in place of the table's rows: for whoever asks for their gradient.
+    pub vectors: Option<Tensor>,
     /// Where blocks that are computed again put their weights' gradients; none: everything is kept, and nothing is computed
     /// again. See [`super::recomputed`].
     pub aside: Option<Aside>,
