@@ -121,9 +121,9 @@ pub mod prelude {
     pub use crate::metrics::{
         bleu, bootstrap, bootstrap_with, calibration, check_all_facts, check_facts, classification_report,
         clean_labels, compare_models, compare_rouge, confusion_matrix, guesses, inspect_labels, label_scores,
-        length_ratio, mcnemar, multi_label_report, multi_label_roc_curves, novelty, paired_bootstrap, roc_curves,
-        rouge, rouge_of, rouge_scoreboard, rouge_with, scoreboard, split_labels, summary_report, BootstrapConfig,
-        ClassificationReport, Interval, Prediction, Stemming, Thresholds,
+        length_ratio, mcnemar, mistakes, multi_label_report, multi_label_roc_curves, novelty, paired_bootstrap,
+        roc_curves, rouge, rouge_of, rouge_scoreboard, rouge_with, scoreboard, split_labels, summary_report,
+        BootstrapConfig, ClassificationReport, Interval, Prediction, Stemming, Thresholds,
     };
     pub use crate::pipeline::{pipeline, sigmoid, softmax, Answer, Answers, Pipeline};
     pub use crate::plot::Chart;

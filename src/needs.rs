@@ -53,6 +53,19 @@ impl Needs {
         .next(made_by_it()))
     }
 
+    /// What to say of so few validation rows that a measure on them is luck; none where there are enough.
+    pub(crate) fn too_few(&self, rows: usize) -> Option<String> {
+        let (Labels::Class(kinds) | Labels::Several(kinds)) = self.labels else { return None };
+        (rows < kinds).then(|| {
+            tr!(
+                "⚠ Hay {rows} textos de validación para {kinds} etiquetas: lo que se mida ahí es suerte, y con ello se elige \
+                 la mejor época. Aparta más: data.split(0.8, 42)?",
+                "⚠ There are {rows} validation texts for {kinds} labels: what is measured on them is luck, and the best epoch \
+                 is chosen by it. Keep more apart: data.split(0.8, 42)?"
+            )
+        })
+    }
+
     /// Fails where data with a label for each position, or for each text, are for models of another kind.
     pub(crate) fn check_kind(&self, per_position: bool) -> Result<()> {
         if self.labels == Labels::Any || per_position == (self.labels == Labels::Tokens) {
@@ -132,4 +145,18 @@ pub(crate) fn nothing_to_predict() -> Error {
         "Deja al menos una etiqueta sin tapar: un texto de dos tokens, una respuesta tras su pregunta.",
         "Leave at least one label uncovered: a text of two tokens, an answer after its prompt."
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn validation_smaller_than_the_number_of_labels_is_told() {
+        let needs = |labels| Needs { labels, ..Needs::default() };
+        let line = needs(Labels::Class(10)).too_few(7).unwrap_or_default();
+        assert!(line.contains('7') && line.contains("10"), "{line}");
+        assert!(needs(Labels::Several(10)).too_few(9).is_some());
+        assert!(needs(Labels::Several(10)).too_few(10).is_none() && needs(Labels::Tokens).too_few(1).is_none());
+    }
 }

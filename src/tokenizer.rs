@@ -142,7 +142,8 @@ impl Tokenizer {
         encoding.truncate(max_tokens.saturating_sub(marks), 0, TruncationDirection::Right);
         let encoding = self.inner.post_process(encoding, None, true).map_err(cannot_encode)?;
         // Some tokenizers count the blank before a word to it.
-        let start = |(a, b): (usize, usize)| a + text.get(a..b).map_or(0, |piece| piece.len() - piece.trim_start().len());
+        let start =
+            |(a, b): (usize, usize)| a + text.get(a..b).map_or(0, |piece| piece.len() - piece.trim_start().len());
         let is_mark = encoding.get_special_tokens_mask();
         let starts = encoding.get_offsets().iter().zip(is_mark).map(|(span, mark)| (*mark == 0).then(|| start(*span)));
         Ok((encoding.get_ids().to_vec(), starts.collect()))

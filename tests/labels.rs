@@ -228,3 +228,15 @@ fn an_explanation_is_of_the_models_answer_and_shows_its_words() {
     let error = model.explain_label("El perro corre.", "otra").unwrap_err().to_string();
     assert!(error.contains("otra") && error.contains("mala"), "{error}");
 }
+
+#[test]
+fn the_labels_of_a_column_are_a_new_heads_and_what_is_no_class_is_told() {
+    let column = |labels: &[&str]| labels.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let folder = path("bert/masked");
+    let model = Classifier::for_labels(&folder, &column(&["sí", "no", "sí"])).unwrap();
+    assert_eq!(model.labels(), ["no", "sí"]);
+    assert!(Classifier::for_labels(&folder, &column(&["no", "no"])).is_err(), "one class only");
+    let ids: Vec<String> = (0..400).map(|i| format!("id {i}")).collect();
+    let error = Classifier::for_labels(&folder, &ids).err().unwrap().to_string();
+    assert!(error.contains("400"), "{error}");
+}

@@ -217,3 +217,21 @@ fn a_model_that_predicts_nothing_or_always_the_same_sounds_the_alarm() {
     assert!(chosen.warnings[0].contains('3') && chosen.warnings[0].contains('5'), "{chosen}");
     assert_eq!(chosen.of("war"), Some(0.5));
 }
+
+#[test]
+fn mistakes_come_the_surest_first_ten_a_page() {
+    let said = |row: usize| Prediction {
+        text: format!("<{row}>"),
+        label: "a".into(),
+        score: 0.5 + row as f32 / 100.0,
+        scores: Vec::new(),
+    };
+    let truth: Vec<String> = (0..13).map(|row| if row < 12 { "b" } else { "a" }.to_string()).collect();
+    let predictions: Vec<Prediction> = (0..13).map(said).collect();
+    let found = mistakes(&truth, &predictions).unwrap();
+    assert_eq!((found.all.len(), found.rows, found.all[0].row, found.all[11].row), (12, 13, 11, 0));
+    let (first, second) = (found.to_string(), found.page(2).to_string());
+    assert!(first.contains("<11>") && first.contains("<2>") && !first.contains("<1>") && !first.contains("<12>"));
+    assert!(second.contains("<1>") && second.contains("<0>") && !second.contains("<2>"));
+    assert!(mistakes(&truth[1..], &predictions).is_err());
+}

@@ -95,7 +95,8 @@ impl Classifier {
         let logits = self.model.out.forward(&self.model.pooled(&pass)?, (1, self.labels.len()))?;
         let gradients = ops::backward(&logits.narrow(1, place, 1)?.sum_all()?)?;
         drop(constants);
-        let gradient = gradients.get(&vectors).ok_or_else(|| Error::new(ErrorKind::Engine, "no gradient of the vectors"))?;
+        let gradient =
+            gradients.get(&vectors).ok_or_else(|| Error::new(ErrorKind::Engine, "no gradient of the vectors"))?;
         let product: Tensor = (gradient * vectors.as_detached_tensor())?;
         let shares: Vec<f32> = product.sum(2)?.squeeze(0)?.to_vec1()?; // (tokens)
         Ok(shares.into_iter().map(f64::from).collect())
@@ -126,7 +127,8 @@ impl Explanation {
     fn html(&self) -> String {
         let most = self.words.iter().fold(f64::MIN_POSITIVE, |most, word| most.max(word.share.abs()));
         let word = |word: &WordShare| {
-            let (strength, colour) = (word.share.abs() / most, if word.share < 0.0 { "230,120,0" } else { "0,110,220" });
+            let (strength, colour) =
+                (word.share.abs() / most, if word.share < 0.0 { "230,120,0" } else { "0,110,220" });
             format!(
                 "<span title=\"{:+.3}\" style=\"background:rgba({colour},{:.2});border-radius:4px;padding:1px 3px\">{}</span>",
                 word.share,

@@ -1,5 +1,6 @@
 //! A classifier as a notebook holds it: it says which label a text has, or which of several.
 
+mod columns;
 mod explain;
 mod figures;
 mod loss;
@@ -142,6 +143,7 @@ impl Classifier {
             .next(tr!("Tiene que haber una por texto.", "There must be one for each text.")));
         }
         let targets = labels.iter().enumerate().map(|(row, labels)| self.target(row, labels)).collect::<Result<_>>()?;
+        columns::tell_short(texts);
         let max_tokens = max_tokens.min(self.max_tokens());
         Dataset::for_encoder(texts, self.tokenizer(), max_tokens, Targets::Labels(targets))
     }

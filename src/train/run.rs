@@ -18,6 +18,7 @@ use crate::history::{Ended, History, StepRecord};
 use crate::nn::{Aside, Param};
 use crate::ops::mix;
 use crate::optim::AdamW;
+use crate::show::say;
 use crate::sys::{capped, short_preset, stopped};
 
 /// Steps that the short preset makes.
@@ -44,6 +45,7 @@ pub(super) fn run<'a>(
     let needs = model.needs();
     train.check(&needs)?;
     valid.check(&needs)?;
+    needs.too_few(valid.len()).iter().for_each(|line| say(line));
     check_memory(model, train, config)?;
     let mut run = Run::start(model, train, valid, config, watch)?;
     let (mut batches, mut of_epoch) = (Vec::new(), 0);
