@@ -10,8 +10,8 @@
 //! 3. **Not learning**: neither of the two losses fell.
 //! 4. **Overfitting**: the validation loss rose again after its best epoch, by a twentieth or more of what it had fallen, while
 //!    the training loss did not.
-//! 5. **Too short**: the last epoch still lowered the validation loss; with a single epoch, the last quarter of its steps
-//!    lowered the training loss.
+//! 5. **Too short**: the last epoch still lowered the validation loss (one of less than half the steps of the others is taken
+//!    together with that before it); with a single epoch, the last quarter of its steps lowered the training loss.
 //! 6. **Fine**: none of these.
 
 use crate::history::{EpochRecord, History};
@@ -191,21 +191,26 @@ impl<'a> Curve<'a> {
     }
 
     fn too_short(&self) -> Found {
-        let epochs = &self.history.epochs;
         let found = |evidence| Some((Verdict::TooShort, evidence));
-        if let [.., before, last] = &epochs[..] {
+        let (first, last) = (self.first?, self.last?);
+        let per_epoch = self.history.epochs.get(1).map_or(0, |epoch| epoch.step - first.step);
+        // What came before the last epoch; training may have ended soon after that one began.
+        let whole = |record: &&EpochRecord| 2 * (last.step - record.step) >= per_epoch && record.step < last.step;
+        let before = self.history.epochs.iter().rev().find(whole)?;
+        if before.step > first.step {
             let (before, after, epoch) = (before.valid_loss, last.valid_loss, last.epoch);
-            if epochs.len() > 2 && fell(before, after) {
-                return found(tr!(
+            return fell(before, after).then(|| {
+                let evidence = tr!(
                     "la última época ({epoch}) todavía bajó la validación de {before:.2} a {after:.2}",
                     "the last epoch ({epoch}) still lowered validation from {before:.2} to {after:.2}"
-                ));
-            }
+                );
+                (Verdict::TooShort, evidence)
+            });
         }
         let quarter = self.history.steps.len() / 4;
         let losses: Vec<f64> = self.history.steps.iter().map(|step| step.loss).collect();
         let (third, fourth) = (mean(&losses[2 * quarter..3 * quarter]), mean(&losses[3 * quarter..]));
-        match epochs.len() == 2 && fell(third, fourth) {
+        match fell(third, fourth) {
             true => found(tr!(
                 "en el último cuarto de los pasos el entrenamiento todavía bajó de {third:.2} a {fourth:.2}",
                 "in the last quarter of the steps training still fell from {third:.2} to {fourth:.2}"
@@ -379,6 +384,15 @@ mod tests {
         let mut flat = history(&[5.0, 3.0], &[5.0, 3.0]);
         flat.steps[4..].iter_mut().for_each(|step| step.loss = 3.0);
         assert_eq!(flat.diagnose().verdict, Verdict::Fine);
+    }
+
+    #[test]
+    fn an_epoch_that_had_hardly_begun_does_not_make_a_training_long_enough() {
+        let mut ended = history(&[5.0, 4.0, 3.2, 3.2], &[5.0, 4.0, 3.3, 3.3]);
+        assert_eq!(ended.diagnose().verdict, Verdict::Fine);
+        ended.epochs[3].step = 21; // one step after the second epoch, of ten in each
+        ended.steps.truncate(21);
+        assert_eq!(ended.diagnose().verdict, Verdict::TooShort);
     }
 
     #[test]
