@@ -117,6 +117,28 @@ fn a_bias_is_added_to_every_row_and_conv1d_reads_its_weight_the_other_way_round(
 }
 
 #[test]
+fn a_few_rows_come_out_as_among_many() {
+    // Weights that both cores read, and a small one.
+    for (input, out) in [(300, 500), (7, 9)] {
+        let (x, bias) = (random(&[12, input], 1), random(&[out], 2));
+        for fan_in_fan_out in [false, true] {
+            let weight = random(&if fan_in_fan_out { [input, out] } else { [out, input] }, 3);
+            let affine = Affine { train_weight: false, fan_in_fan_out };
+            let many = affine.run(&x, &weight, Some(&bias), (12, out)).unwrap();
+            for rows in [1, 3, 8] {
+                let few = x.narrow(0, 2, rows).unwrap();
+                let (theirs, sum) = (many.narrow(0, 2, rows).unwrap(), random(&[rows, out], 4));
+                let mine = affine.run(&few, &weight, Some(&bias), (rows, out)).unwrap();
+                close("with a bias", &numbers(&mine), &numbers(&theirs), 1e-5);
+                let added = affine.run(&few, &weight, Some(&sum), (rows, out)).unwrap();
+                let theirs = (theirs.broadcast_sub(&bias).unwrap() + sum.as_tensor()).unwrap();
+                close("added", &numbers(&added), &numbers(&theirs), 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
 fn layer_norm_divides_by_the_deviation_from_the_mean() {
     let (x, w, b) = (random(&[70, 20], 1), random(&[20], 2), random(&[20], 3));
     let composite = || {

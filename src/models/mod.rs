@@ -231,3 +231,38 @@ fn unknown_family(found: Option<&str>, known: &str) -> Error {
     )
     .next(tr!("Tipos que sé leer: {known}.", "Types I can read: {known}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_gives_all_that_was_put_into_it_as_it_grows() -> candle_core::Result<()> {
+        let device = candle_core::Device::Cpu;
+        let mut cache = KvCache::new();
+        let mut all: Option<Tensor> = None;
+        // Past the room made at first, and at once past the room made next.
+        for (i, time) in [100, 1, 40, 300].into_iter().enumerate() {
+            let count = 2 * time * 3 * 4;
+            let values: Vec<f32> = (0..count).map(|j| (1000 * i + j) as f32).collect();
+            let new = Tensor::from_vec(values, (2, time, 3, 4), &device)?;
+            all = Some(match all {
+                Some(all) => Tensor::cat(&[&all, &new], 1)?,
+                None => new.clone(),
+            });
+            let (k, v) = cache.append(0, new.clone(), new.neg()?)?;
+            let expected = all.as_ref().map(|all| all.flatten_all()?.to_vec1::<f32>()).transpose()?.unwrap_or_default();
+            assert_eq!(k.flatten_all()?.to_vec1::<f32>()?, expected);
+            assert_eq!(v.neg()?.flatten_all()?.to_vec1::<f32>()?, expected);
+        }
+        assert_eq!(cache.len(), 441);
+        cache.pick(&[1, 1, 0])?;
+        let (k, _) = cache.append(
+            0,
+            Tensor::zeros((3, 1, 3, 4), candle_core::DType::F32, &device)?,
+            Tensor::zeros((3, 1, 3, 4), candle_core::DType::F32, &device)?,
+        )?;
+        assert_eq!(k.dims(), [3, 442, 3, 4]);
+        Ok(())
+    }
+}
