@@ -44,7 +44,7 @@ impl Table {
     /// What each column holds: its kind, what is missing, how many different values, and the least, mean and most of
     /// its numbers or of its texts' lengths.
     pub fn describe(&self) -> Result<Description> {
-        let columns = self.dataframe().columns().iter().map(|column| self.summary(column)).collect::<Result<_>>()?;
+        let columns = self.polars_columns().iter().map(|column| self.summary(column)).collect::<Result<_>>()?;
         Ok(Description { rows: self.height(), columns })
     }
 

@@ -25,7 +25,7 @@ impl Table {
     }
 
     fn first_rows(&self) -> Vec<Vec<String>> {
-        let columns = self.dataframe().columns();
+        let columns = self.polars_columns();
         (0..self.height().min(ROWS)).map(|row| columns.iter().map(|column| value(column, row)).collect()).collect()
     }
 
@@ -37,7 +37,7 @@ impl Table {
             (1, _) => tr!("1 fila × {columns} columnas", "1 row × {columns} columns"),
             _ => tr!("{rows} filas × {columns} columnas", "{rows} rows × {columns} columns"),
         };
-        let columns = self.dataframe().columns().iter();
+        let columns = self.polars_columns().iter();
         let mut types: Vec<String> =
             columns.take(TYPES).map(|column| format!("{}: {}", column.name(), in_words(column.dtype()))).collect();
         if self.width() > TYPES {

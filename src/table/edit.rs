@@ -114,7 +114,7 @@ impl Table {
             )
             .next(tr!("Elige otro nombre.", "Choose another name.")));
         }
-        let mut frame = self.dataframe().clone();
+        let mut frame = self.dataframe();
         frame.rename(old, new.into()).map_err(polars_error)?;
         let mut table = self.with_frame(frame);
         table.lineage.rename(old, new);
@@ -159,7 +159,7 @@ impl Table {
 
     /// The table with a new column in its last place, or in the place of one with its name.
     pub(crate) fn with_column(&self, column: Column) -> Result<Table> {
-        let mut frame = self.dataframe().clone();
+        let mut frame = self.dataframe();
         frame.with_column(column).map_err(polars_error)?;
         Ok(self.with_frame(frame))
     }
@@ -200,7 +200,7 @@ impl Table {
 
     /// Another frame of the same origin.
     pub(crate) fn with_frame(&self, frame: DataFrame) -> Table {
-        Table { frame, lineage: self.lineage.clone() }
+        Table { lineage: self.lineage.clone(), ..frame.into() }
     }
 
     pub(crate) fn lineage(&self) -> &Lineage {

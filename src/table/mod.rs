@@ -49,7 +49,7 @@ pub struct Table {
 
 impl From<DataFrame> for Table {
     fn from(frame: DataFrame) -> Self {
-        Self { frame, lineage: Lineage::default() }
+        Self { frame: without_schema(&frame), lineage: Lineage::default() }
     }
 }
 
@@ -118,9 +118,14 @@ impl Table {
         self.with_frame(self.frame.head(Some(n)))
     }
 
-    /// The table as polars holds it, for everything that this type does not do.
-    pub fn dataframe(&self) -> &DataFrame {
-        &self.frame
+    /// The table as polars holds it, for everything that this type does not do; its values are shared, not copied.
+    pub fn dataframe(&self) -> DataFrame {
+        without_schema(&self.frame)
+    }
+
+    /// Its columns as polars holds them.
+    pub(crate) fn polars_columns(&self) -> &[Column] {
+        self.frame.columns()
     }
 
     /// The texts of a column. Rows with no text are left out, and a line says how many.
@@ -211,6 +216,12 @@ impl Reading {
 /// The name of the only column of a file of plain text.
 fn text_column() -> String {
     tr!("texto", "text")
+}
+
+/// The same columns without the schema that polars may have kept, by which it finds a column by a hash of its name. In a
+/// kernel that gives each cell its own copy of polars, each copy hashes in its own way and would not find the column.
+fn without_schema(frame: &DataFrame) -> DataFrame {
+    DataFrame::new(frame.height(), frame.columns().to_vec()).unwrap_or_else(|_| frame.clone())
 }
 
 fn frame(columns: Vec<Column>) -> Result<DataFrame> {

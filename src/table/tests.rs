@@ -326,3 +326,25 @@ fn a_file_may_end_without_a_line_end_in_any_field() {
         assert_eq!(table("a.csv", text).texts("texto").unwrap(), ["hola"], "{text}");
     }
 }
+
+/// Seen on the stock kernel: a schema that one cell's polars kept hides the columns from the next cell's.
+#[test]
+fn no_step_leaves_a_schema_of_polars_behind() {
+    let one = table("a.csv", "texto,n\nhola,1\nadiós,2\n");
+    let steps = [
+        one.head(1),
+        one.tail(1),
+        one.filter("n", "1").unwrap(),
+        one.select(&["n"]).unwrap(),
+        one.sort("n", true).unwrap(),
+        one.rename("n", "m").unwrap(),
+        one.append(&one).unwrap(),
+        one.sample(1, 42).unwrap(),
+    ];
+    one.dataframe().schema();
+    for table in steps.iter().chain([&one]) {
+        assert!(table.frame.cached_schema().is_none(), "{table}");
+    }
+    one.frame.schema();
+    assert!(one.dataframe().cached_schema().is_none() && one.head(1).frame.cached_schema().is_none());
+}

@@ -63,13 +63,13 @@ impl Table {
     }
 
     fn columns_where(&self, holds: impl Fn(&DataType) -> bool) -> Vec<String> {
-        let columns = self.dataframe().columns().iter();
+        let columns = self.polars_columns().iter();
         columns.filter(|column| holds(column.dtype())).map(|column| column.name().to_string()).collect()
     }
 
     /// The column `name` as polars holds it.
     pub(crate) fn column(&self, name: &str) -> Result<&Column> {
-        self.dataframe().column(name).map_err(|_| self.no_column(name))
+        self.polars_columns().iter().find(|column| column.name() == name).ok_or_else(|| self.no_column(name))
     }
 
     /// The column `name` as texts, numbers and dates written as text too.

@@ -40,7 +40,7 @@ impl Table {
     }
 
     fn parquet(&self, out: &mut impl Write) -> Result<()> {
-        let mut frame = self.dataframe().clone();
+        let mut frame = self.dataframe();
         let writer = ParquetWriter::new(out).with_compression(ParquetCompression::Snappy);
         writer.finish(&mut frame).map(|_| ()).map_err(polars_error)
     }
@@ -49,7 +49,7 @@ impl Table {
         let names: Vec<String> = self.columns().iter().map(|name| field(name)).collect();
         writeln!(out, "{}", names.join(","))?;
         for row in 0..self.height() {
-            for (i, column) in self.dataframe().columns().iter().enumerate() {
+            for (i, column) in self.polars_columns().iter().enumerate() {
                 let separator = if i == 0 { "" } else { "," };
                 match column.get(row) {
                     Ok(AnyValue::Null) | Err(_) => write!(out, "{separator}")?,
@@ -63,7 +63,7 @@ impl Table {
 
     fn jsonl(&self, out: &mut impl Write) -> std::io::Result<()> {
         for row in 0..self.height() {
-            let columns = self.dataframe().columns().iter();
+            let columns = self.polars_columns().iter();
             // By hand: serde_json's objects forget the order of their fields.
             let field = |name: &str, value| format!("{}:{value}", Value::from(name));
             let fields = columns.map(|column| field(column.name(), json(column.get(row).ok())));
