@@ -8,12 +8,14 @@ use candle_core::Tensor;
 use aula::error::{Error, ErrorKind, Result};
 use aula::forum::{Forum, ROWS, SEED};
 use aula::language_model::LanguageModel;
-use aula::pretrain::{pretrain, pretrain_lector, stories_folder, PretrainConfig};
+use aula::pretrain::{pretrain, pretrain_lector, pretrain_sentiment, stories_folder, PretrainConfig};
 use aula::stories::{pairs, StoryTeller};
 
 const USAGE: &str = "usage:
   aula pretrain [cuentos|lector] [--out DIR] [--checkpoint DIR] [--steps N] [--hidden N] [--layers N] [--batch N] [--rate X] [--seed N]
       makes the models that ship again; interrupted, the same command goes on from its last checkpoint
+  aula pretrain sentiment [--model DIR] [--out DIR] [--seed N]
+      teaches `lector` to tell praise from blame: lector-sentiment
   aula exercise list|next|check|hint|solution|reset
       the exercises from a terminal
   aula stories es|en [--count N] [--seed N] [--plot NAME]
@@ -52,6 +54,7 @@ fn command(arguments: &[String]) -> Result<()> {
             aula::sys::stop_on_ctrl_c();
             match arguments.get(1).map(String::as_str) {
                 Some("lector") => pretrain_lector(&options.pretrain_lector()?),
+                Some("sentiment") => options.pretrain_sentiment(),
                 _ => pretrain(&options.pretrain()?),
             }
         }
@@ -139,6 +142,13 @@ impl Options<'_> {
             learning_rate: self.value("--rate", 1e-3)?,
             ..self.pretrain()?
         })
+    }
+
+    fn pretrain_sentiment(&self) -> Result<()> {
+        let data = home()?.join("data");
+        let folder = |name, default: &str| self.text(name).map_or(data.join(default), PathBuf::from);
+        let (encoder, out) = (folder("--model", "models/lector"), folder("--out", "models/lector-sentiment"));
+        pretrain_sentiment(&encoder, &out, &data, self.value("--seed", 42)?)
     }
 
     fn needed(&self, name: &str) -> Result<&str> {

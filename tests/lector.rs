@@ -11,9 +11,9 @@ fn models() -> std::path::PathBuf {
 }
 
 #[test]
-fn the_card_names_the_hashes_of_both_files() {
-    let card = std::fs::read_to_string(models().join("lector/README.md")).unwrap();
+fn the_cards_name_the_hashes_of_the_files() {
     for folder in ["lector", "lector-sentiment"] {
+        let card = std::fs::read_to_string(models().join(folder).join("README.md")).unwrap();
         let bytes = std::fs::read(models().join(folder).join("model.safetensors")).unwrap();
         let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         assert!(card.contains(&hash), "{folder}: {hash}");

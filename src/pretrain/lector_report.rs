@@ -1,14 +1,13 @@
-//! The card of `lector`: what it fills in, how near like sentences are, how well it tells praise from blame.
+//! The card of `lector`: what it fills in, and how near like sentences are.
 
 use std::fmt::Write;
 use std::path::Path;
 
-use super::lector::{sentiment_folder, written_reviews, HIDDEN, LABELS};
+use super::lector::HIDDEN;
 use super::report::sha256;
 use super::run::Run;
-use super::texts::{Texts, LANGUAGES};
+use super::texts::Texts;
 use super::PretrainConfig;
-use crate::classifier::Classifier;
 use crate::embedder::Embedder;
 use crate::error::Result;
 use crate::masked_model::MaskedModel;
@@ -96,17 +95,9 @@ const TRIPLETS: [[&str; 3]; 20] = [
 ];
 
 /// Writes the card and the samples.
-pub(super) fn finish(
-    config: &PretrainConfig,
-    texts: &Texts,
-    model: &MaskedModel,
-    classifier: &Classifier,
-    run: &Run,
-) -> Result<()> {
+pub(super) fn finish(config: &PretrainConfig, texts: &Texts, model: &MaskedModel, run: &Run) -> Result<()> {
     let (page, filled) = gaps(model)?;
     write_file(&config.out.join("samples.md"), page.as_bytes())?;
-    let data = config.stories.parent().unwrap_or(Path::new("data"));
-    let sentiment = sentiment(classifier, data)?;
     let (near, triplets) = (nearer(&config.out)?, TRIPLETS.len());
     let (_, parameters) = model.count_parameters();
     let perplexity = model.evaluate(&model.dataset(&texts.held_out(1000), config.max_tokens)?)?.perplexity();
@@ -118,8 +109,8 @@ pub(super) fn finish(
         "# lector\n\n\
          A small encoder of {parameters} parameters for Spanish and English: it fills gaps and turns sentences into vectors, \
          so that these lessons run with no network. Made from nothing by this project, on text that this project made, \
-         with `aula pretrain lector`; licensed with it (MIT OR Apache-2.0). `{}` beside it is the same encoder with a \
-         head that tells praise (POSITIVE) from blame (NEGATIVE).\n\n\
+         with `aula pretrain lector`; licensed with it (MIT OR Apache-2.0). `lector-sentiment` beside it is this \
+         encoder with a head that tells praise from blame.\n\n\
          | | |\n| --- | --- |\n\
          | architecture | BERT: hidden_size {}, {} layers, {} tokens of vocabulary, {} positions |\n\
          | file | model.safetensors, {megabytes:.1} MB |\n\
@@ -131,9 +122,7 @@ pub(super) fn finish(
          | perplexity on hidden tokens of 1,000 texts of the grammars that it never saw | {perplexity:.2} |\n\
          | gaps filled with a word that fits, of {} written for this (`samples.md`) | {filled} |\n\
          | nearer to the sentence that is alike than to the other one, of {triplets} triplets written for this | {near} |\n\
-         | SHA-256 of model.safetensors | `{}` |\n\
-         | SHA-256 of the classifier's | `{}` |\n\n{sentiment}\n",
-        sentiment_folder(&config.out).file_name().unwrap_or_default().to_string_lossy(),
+         | SHA-256 of model.safetensors | `{}` |\n\n",
         config.hidden_size,
         config.layers,
         model.tokenizer().vocab_size(),
@@ -148,7 +137,6 @@ pub(super) fn finish(
         config.seed,
         GAPS.len(),
         sha256(&weights)?,
-        sha256(&sentiment_folder(&config.out).join("model.safetensors"))?,
     );
     card.push_str(
         "It read everyday sentences (`data/sentences`), reviews (`data/reviews`) and stories (`data/stories`) from grammars, \
@@ -159,8 +147,6 @@ pub(super) fn finish(
          pieces and means little to it; for real texts take a model of the Hub, or all-MiniLM-L6-v2 (English), which set-up installs.\n",
     );
     write_file(&config.out.join("README.md"), card.as_bytes())?;
-    let about = "The encoder `lector` with a head that tells praise from blame. Its card is `../lector/README.md`.\n";
-    write_file(&sentiment_folder(&config.out).join("README.md"), format!("# lector-sentiment\n\n{about}").as_bytes())?;
     println!("{card}");
     Ok(())
 }
@@ -191,30 +177,4 @@ fn nearer(out: &Path) -> Result<usize> {
         near += usize::from(vectors.similarity(0, 1)? > vectors.similarity(0, 2)?);
     }
     Ok(near)
-}
-
-/// How right the classifier is on the hand-written test reviews, which nothing was trained on.
-fn sentiment(classifier: &Classifier, data: &Path) -> Result<String> {
-    let mut table = String::from("| hand-written test reviews | rows | always one label | right | macro-F1 |\n| --- | ---: | ---: | ---: | ---: |\n");
-    for (language, name) in LANGUAGES.iter().enumerate() {
-        let rows = written_reviews(data, language, false)?;
-        let texts: Vec<String> = rows.iter().map(|(text, _)| text.clone()).collect();
-        let said = classifier.predict_all(&texts)?;
-        let pairs: Vec<(bool, bool)> =
-            rows.iter().zip(&said).map(|((_, truth), said)| (*truth, said.label == LABELS[1])).collect();
-        let count = |wanted: (bool, bool)| pairs.iter().filter(|pair| **pair == wanted).count() as f64;
-        let (tp, tn, fp, fn_) =
-            (count((true, true)), count((false, false)), count((false, true)), count((true, false)));
-        let f1 = |hit: f64| 2.0 * hit / (2.0 * hit + fp + fn_).max(1.0);
-        let all = pairs.len() as f64;
-        let most = (tp + fn_).max(tn + fp) / all;
-        let _ = writeln!(
-            table,
-            "| {name} | {} | {most:.3} | {:.3} | {:.3} |",
-            pairs.len(),
-            (tp + tn) / all,
-            (f1(tp) + f1(tn)) / 2.0
-        );
-    }
-    Ok(table)
 }

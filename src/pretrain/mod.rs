@@ -5,6 +5,7 @@ mod lector;
 mod lector_report;
 mod report;
 mod run;
+mod sentiment;
 mod texts;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde_json::{json, Value};
 
 pub use corpus::Corpus;
 pub use lector::pretrain_lector;
+pub use sentiment::pretrain_sentiment;
 pub use texts::Texts;
 
 use crate::dataset::Batch;
