@@ -348,3 +348,11 @@ fn no_step_leaves_a_schema_of_polars_behind() {
     one.frame.schema();
     assert!(one.dataframe().cached_schema().is_none() && one.head(1).frame.cached_schema().is_none());
 }
+
+#[test]
+fn the_column_of_a_text_file_is_found_in_either_language() {
+    let lines = table("a.txt", "uno\ndos\n");
+    assert_eq!(lines.texts("texto").unwrap(), lines.texts("text").unwrap());
+    assert!(lines.texts("texts").is_err());
+    assert!(table("a.csv", "texto,n\nhola,1\n").texts("text").is_err());
+}

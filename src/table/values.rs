@@ -14,6 +14,9 @@ use std::ops::Range;
 /// Rows between two looks at the clock.
 const AT_ONCE: usize = 1 << 14;
 
+/// What the one column of a text file is called, in Spanish and in English.
+const TEXT: [&str; 2] = ["texto", "text"];
+
 impl Table {
     /// Every row's value of a column as text, `None` where it is missing: as many as there are rows.
     ///
@@ -67,9 +70,14 @@ impl Table {
         columns.filter(|column| holds(column.dtype())).map(|column| column.name().to_string()).collect()
     }
 
-    /// The column `name` as polars holds it.
+    /// The column `name` as polars holds it. The one column of a text file is found by its name in either language: a
+    /// notebook's may not be its reader's.
     pub(crate) fn column(&self, name: &str) -> Result<&Column> {
-        self.polars_columns().iter().find(|column| column.name() == name).ok_or_else(|| self.no_column(name))
+        let columns = self.polars_columns();
+        let only =
+            |column: &&Column| columns.len() == 1 && TEXT.contains(&column.name().as_str()) && TEXT.contains(&name);
+        let found = columns.iter().find(|column| column.name() == name).or_else(|| columns.first().filter(only));
+        found.ok_or_else(|| self.no_column(name))
     }
 
     /// The column `name` as texts, numbers and dates written as text too.
