@@ -62,16 +62,16 @@ pub fn summary_report(sources: &[String], summaries: &[String]) -> Result<Summar
     if let Some(first) = longer.first() {
         let many = longer.len();
         warnings.push(tr!(
-            "{many} resúmenes son más largos que su texto, el primero en la fila {first}: ¿están cambiadas las columnas?",
-            "{many} summaries are longer than their source, the first in row {first}: are the columns swapped?"
+            "Resúmenes más largos que su texto: {many}, el primero en la fila {first}. ¿Están cambiadas las columnas?",
+            "Summaries longer than their source: {many}, the first in row {first}. Are the columns swapped?"
         ));
     }
     let empty = places(&|_, summary| length(summary) == 0.0);
     if let Some(first) = empty.first() {
         let many = empty.len();
         warnings.push(tr!(
-            "{many} resúmenes están vacíos, el primero en la fila {first}.",
-            "{many} summaries are empty, the first in row {first}."
+            "Resúmenes vacíos: {many}, el primero en la fila {first}.",
+            "Empty summaries: {many}, the first in row {first}."
         ));
     }
     Ok(SummaryReport {
