@@ -48,7 +48,9 @@ fn equals_transformers(name: &str) {
         let off = difference(&mine, &theirs);
         assert!(off < 1e-4, "{name}, row {row}: off by {off}");
         let by_itself = model.logits(&batch(std::slice::from_ref(source), &[target])).unwrap().get(0).unwrap();
-        assert!(difference(&by_itself, &mine) < 1e-5, "{name}, row {row}: padding moves it");
+        // Fewer rows are summed in another order: equal but for rounding, which goes with the size of the numbers.
+        let (moved, largest) = (difference(&by_itself, &mine), difference(&mine, &mine.zeros_like().unwrap()));
+        assert!(moved < 1e-5 * largest.max(1.0), "{name}, row {row}: padding moves it by {moved} of {largest}");
     }
     let single = batch(&rows(&expected["single_input_ids"]), &[targets(&expected)[0][..5].to_vec()]);
     assert!(difference(&model.logits(&single).unwrap(), &expected["single_logits"]) < 1e-4, "{name}");
