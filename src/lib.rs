@@ -85,6 +85,8 @@ pub mod extract;
 
 pub mod question_answerer;
 
+pub mod image_classifier;
+
 pub mod pipeline;
 
 pub mod exercise;

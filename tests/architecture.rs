@@ -52,6 +52,7 @@ const ROWS: &[&[&str]] = &[
         "embedder",
         "seq2seq",
         "question_answerer",
+        "image_classifier",
         "extract",
     ],
     &["pipeline", "exercise", "pretrain"],

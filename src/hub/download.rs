@@ -15,7 +15,7 @@ use crate::vocab::OLDER_FILES;
 use std::path::PathBuf;
 
 /// Small files that are fetched where a model has them.
-const WANTED: [&str; 9] = [
+const WANTED: [&str; 10] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -25,6 +25,7 @@ const WANTED: [&str; 9] = [
     "modules.json",
     "sentence_bert_config.json",
     "1_Pooling/config.json",
+    "preprocessor_config.json",
 ];
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";

@@ -12,6 +12,7 @@ pub mod qwen3;
 pub mod roberta;
 mod span;
 pub mod t5;
+pub mod vit;
 
 pub use config::labels;
 pub use encoder::{ClassifierEncoder, Encoder, EncoderConfig, MaskedEncoder, CLASSIFIER};

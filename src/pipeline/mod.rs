@@ -20,6 +20,7 @@ use crate::embedder::Embedder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::GenerateConfig;
 use crate::hub::model_files;
+use crate::image_classifier::ImageClassifier;
 use crate::language_model::LanguageModel;
 use crate::masked_model::MaskedModel;
 use crate::question_answerer::QuestionAnswerer;
@@ -53,11 +54,12 @@ enum Model {
     Seq2Seq(Seq2Seq),
     Span(QuestionAnswerer),
     Embedder(Embedder),
+    Picture(ImageClassifier),
 }
 
 /// Loads a model for a task: `sentiment-analysis` (or `text-classification`), `fill-mask`, `text-generation`,
 /// `question-answering`, `summarization`, `translation` (`translation_en_to_fr`), `feature-extraction`,
-/// `zero-shot-classification`. `model` is the name of a model of the course or of the Hub, or a folder.
+/// `zero-shot-classification`, `image-classification` (its text is a file's path). `model` is the name of a model of the course or of the Hub, or a folder.
 ///
 /// # Errors
 /// An unknown task (all are listed), a model that is not there, or one that cannot do the task (what it can is said).
@@ -84,6 +86,7 @@ pub fn pipeline(task: &str, model: &str) -> Result<Pipeline> {
         Task::Generate => Model::Language(LanguageModel::load(name)?),
         Task::Ask if !writes => Model::Span(QuestionAnswerer::load(name)?),
         Task::Ask | Task::Summarize | Task::Translate => Model::Seq2Seq(Seq2Seq::load(name)?),
+        Task::Picture => Model::Picture(ImageClassifier::load(name)?),
         Task::Embed | Task::ZeroShot => Model::Embedder(Embedder::load(name)?),
     };
     let compares = matches!(model, Model::Embedder(_));
@@ -173,6 +176,7 @@ impl std::fmt::Display for Pipeline {
             Model::Seq2Seq(model) => model,
             Model::Span(model) => model,
             Model::Embedder(model) => model,
+            Model::Picture(model) => model,
         };
         let (task, name) = (&self.asked, &self.name);
         write!(f, "{}", tr!("{task} con «{name}». {model}", "{task} with \"{name}\". {model}"))

@@ -40,6 +40,10 @@ impl Pipeline {
                 };
                 texts.iter().zip(vectors).map(answer).collect()
             }
+            Model::Picture(model) => each(texts.len(), |i| {
+                let shares = softmax(&model.logits_of(&texts[i])?);
+                Ok(Answer::of(self.task, &texts[i], choices(model.labels(), &shares)))
+            })?,
             Model::Span(_) => return Err(self.other_way("ask(\"...?\", \"...\")")),
         };
         Ok(Answers { rows })

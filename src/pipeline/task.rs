@@ -16,12 +16,13 @@ pub(super) enum Task {
     Translate,
     Embed,
     ZeroShot,
+    Picture,
 }
 
-use Task::{Ask, Classify, Embed, FillMask, Generate, Summarize, Translate, ZeroShot};
+use Task::{Ask, Classify, Embed, FillMask, Generate, Picture, Summarize, Translate, ZeroShot};
 
 /// The names that a task goes by; the first two are one task.
-const NAMES: [(&str, Task); 9] = [
+const NAMES: [(&str, Task); 10] = [
     ("sentiment-analysis", Classify),
     ("text-classification", Classify),
     ("fill-mask", FillMask),
@@ -31,6 +32,7 @@ const NAMES: [(&str, Task); 9] = [
     ("translation", Translate),
     ("feature-extraction", Embed),
     ("zero-shot-classification", ZeroShot),
+    ("image-classification", Picture),
 ];
 
 /// The tasks that [`super::pipeline`] knows, by name.
@@ -74,6 +76,7 @@ fn tasks_of(config: &Value) -> Vec<Task> {
     let decides = |label: &Value| label.as_str().is_some_and(|label| label.to_lowercase().starts_with("entail"));
     match config["model_type"].as_str().unwrap_or_default() {
         "gpt2" | "llama" | "qwen2" | "qwen3" => return vec![Generate],
+        "vit" => return vec![Picture],
         "t5" | "mt5" => return vec![Summarize, Translate, Ask],
         _ => {}
     }
