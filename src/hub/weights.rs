@@ -23,7 +23,8 @@ const LISTED: usize = 6;
 /// Checks that `folder` holds all that a model needs, without reading the weights.
 pub(super) fn check(folder: &Path) -> Result<()> {
     let tokenizer = if folder.join("tokenizer.json").is_file() { None } else { older_files(folder) };
-    let tokenizer = tokenizer.unwrap_or(&["tokenizer.json"]);
+    let pictures = folder.join("preprocessor_config.json").is_file(); // such a model reads no text
+    let tokenizer = tokenizer.unwrap_or(if pictures { &[] } else { &["tokenizer.json"] });
     let mut missing: Vec<String> = ["config.json"]
         .iter()
         .chain(tokenizer)
