@@ -60,6 +60,9 @@ enum Command {
         /// Run the lessons in full, as learners do
         #[arg(long)]
         full: bool,
+        /// Only the lessons, without the checks of the code
+        #[arg(long)]
+        lessons: bool,
         /// Only drive the course in a real browser (Chromium and Node.js must be there)
         #[arg(long)]
         browser: bool,
@@ -127,6 +130,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Doctor => doctor::main(&places)?,
         Command::Run(options) => run::main(&places, &options)?,
         Command::Verify { browser: true, .. } => verify::browser(&places)?,
+        Command::Verify { full, lessons: true, .. } => verify::only_lessons(&places, full)?,
         Command::Verify { full, .. } => verify::main(&places, full)?,
         Command::Bench { what: Bench::Kernel(options) } => bench::main(&places, &options)?,
         Command::Exercise(rest) => exercise::main(&places, &rest.arguments)?,
