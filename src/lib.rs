@@ -61,6 +61,8 @@ pub mod checkpoint;
 
 pub mod adapter;
 
+pub(crate) mod model_methods;
+
 pub mod train;
 
 pub mod generate;

@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::ModelFolder;
 use crate::dataset::{Batch, Dataset, Masking, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::likeliest;
+use crate::model_methods::model_methods;
 use crate::models::{encoder_config, MaskedEncoder};
 use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param, Pass, Weights};
 use crate::ops::{self, Wanted, IGNORE};
 use crate::rng::Rng;
-use crate::save::SaveOptions;
 use crate::show::{display, escape};
-use crate::tokenizer::{check_ids, Tokenizer, Tokens};
+use crate::tokenizer::{check_ids, Tokenizer};
 use crate::train::{evaluate, Score, Trainable};
 
 /// How people write the hidden word, whatever the model calls it.
@@ -182,16 +181,6 @@ impl MaskedModel {
         Ok(logits.reshape((texts, time, ()))?.detach())
     }
 
-    /// The model's tokenizer.
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.files.tokenizer
-    }
-
-    /// How the model's tokenizer cuts a text.
-    pub fn tokens(&self, text: &str) -> Result<Tokens> {
-        self.tokenizer().tokens(text)
-    }
-
     /// The longest text it can read, in tokens.
     pub fn max_tokens(&self) -> usize {
         self.model.encoder.max_tokens()
@@ -212,52 +201,13 @@ impl MaskedModel {
         nn::add_lora(&mut self.model, config, &[])
     }
 
-    /// Adds the adapters into the weights and takes them off; everything can be trained again.
-    pub fn merge_lora(&mut self) -> Result<()> {
-        nn::merge_lora(&mut self.model)
-    }
-
-    /// Saves what was trained beside the model, as peft does: a small folder, to put on the same model with
-    /// `load_adapter`.
-    pub fn save_adapter(&self, path: &str) -> Result<()> {
-        save_adapter(&self.model, None, path)
-    }
-
-    /// Puts an adapter on the model that `save_adapter` or peft wrote; one that was on it is taken off.
-    pub fn load_adapter(&mut self, path: &str) -> Result<()> {
-        load_adapter(&mut self.model, path)
-    }
-
-    /// How many numbers are trainable, and how many there are.
-    pub fn count_parameters(&self) -> (usize, usize) {
-        nn::count_parameters(&self.model)
-    }
-
-    /// The weights by name, with the adapters added in: what a saved model holds.
-    pub fn merged_weights(&self) -> Result<BTreeMap<String, Tensor>> {
-        nn::merged_weights(&self.model)
-    }
-
     /// Writes new values over the weights, in place; each name of the model must be there.
     pub fn set_weights(&self, weights: &BTreeMap<String, Tensor>) -> Result<()> {
         nn::set_weights(&self.model, weights)
     }
-
-    /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
-    pub fn save(&self, path: &str) -> Result<()> {
-        self.save_with(path, &SaveOptions::default())
-    }
-
-    /// As [`MaskedModel::save`], in half precision or in several files.
-    pub fn save_with(&self, path: &str, options: &SaveOptions) -> Result<()> {
-        self.files.save(path, &self.merged_weights()?, options)
-    }
-
-    /// Shows what it is.
-    pub fn evcxr_display(&self) {
-        println!("{self}");
-    }
 }
+
+model_methods!(MaskedModel, self => self.model, None);
 
 impl Trainable for MaskedModel {
     fn params(&self) -> Vec<&Param> {

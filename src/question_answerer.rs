@@ -1,21 +1,18 @@
 //! A model that finds the answer to a question in a text, as a notebook holds it.
 
-use std::collections::BTreeMap;
-
 use candle_core::{DType, Device, Tensor};
 use serde_json::{json, Value};
 
-use crate::adapter::{load_adapter, save_adapter};
 use crate::checkpoint::ModelFolder;
 use crate::dataset::{check_columns, Batch, Dataset, Row, Targets};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model_methods::model_methods;
 use crate::models::{encoder_config, SpanEncoder};
 use crate::needs::Needs;
 use crate::nn::{self, LoraConfig, Param};
-use crate::save::SaveOptions;
 use crate::show::Progress;
 use crate::sys::{stopped, stopped_error};
-use crate::tokenizer::{Tokenizer, Tokens, Window};
+use crate::tokenizer::Window;
 use crate::train::{evaluate, Trainable};
 
 /// Tokens that are read at a time, as far as the model can.
@@ -191,16 +188,6 @@ impl QuestionAnswerer {
         Ok(evaluate(self, data)?.loss)
     }
 
-    /// The model's tokenizer.
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.files.tokenizer
-    }
-
-    /// How the model's tokenizer cuts a text.
-    pub fn tokens(&self, text: &str) -> Result<Tokens> {
-        self.tokenizer().tokens(text)
-    }
-
     /// The longest question and text together that it can read at a time, in tokens.
     pub fn max_tokens(&self) -> usize {
         self.model.encoder.max_tokens()
@@ -212,48 +199,9 @@ impl QuestionAnswerer {
         let head = self.model.head();
         nn::add_lora(&mut self.model, config, &head)
     }
-
-    /// Adds the adapters into the weights and takes them off; everything can be trained again.
-    pub fn merge_lora(&mut self) -> Result<()> {
-        nn::merge_lora(&mut self.model)
-    }
-
-    /// Saves what was trained beside the model, as peft does: a small folder, to put on the same model with
-    /// `load_adapter`.
-    pub fn save_adapter(&self, path: &str) -> Result<()> {
-        save_adapter(&self.model, Some("QUESTION_ANS"), path)
-    }
-
-    /// Puts an adapter on the model that `save_adapter` or peft wrote; one that was on it is taken off.
-    pub fn load_adapter(&mut self, path: &str) -> Result<()> {
-        load_adapter(&mut self.model, path)
-    }
-
-    /// How many numbers are trainable, and how many there are.
-    pub fn count_parameters(&self) -> (usize, usize) {
-        nn::count_parameters(&self.model)
-    }
-
-    /// The weights by name, with the adapters added in: what a saved model holds.
-    pub fn merged_weights(&self) -> Result<BTreeMap<String, Tensor>> {
-        nn::merged_weights(&self.model)
-    }
-
-    /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
-    pub fn save(&self, path: &str) -> Result<()> {
-        self.save_with(path, &SaveOptions::default())
-    }
-
-    /// As [`QuestionAnswerer::save`], in half precision or in several files.
-    pub fn save_with(&self, path: &str, options: &SaveOptions) -> Result<()> {
-        self.files.save(path, &self.merged_weights()?, options)
-    }
-
-    /// Shows what it is.
-    pub fn evcxr_display(&self) {
-        println!("{self}");
-    }
 }
+
+model_methods!(QuestionAnswerer, self => self.model, Some("QUESTION_ANS"));
 
 /// The share that a DistilBERT leaves out before its head while training; other families leave out nothing.
 fn dropout(config: &Value) -> f64 {

@@ -1,25 +1,23 @@
 //! A model that reads a text and writes another, as a notebook holds it: summaries, translations, answers.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use crate::adapter::{load_adapter, save_adapter};
 use crate::beam::Search;
 use crate::checkpoint::{read_json, token_ids, ModelFolder};
 use crate::dataset::{Batch, Dataset, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generate::{last_logits, sample, GenerateConfig, Generation, Writing};
+use crate::model_methods::model_methods;
 use crate::models::{encoder_decoder, CrossCache, EncoderDecoder, Source};
 use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param, Pass, Untracked};
 use crate::ops::{self, mix, Wanted, IGNORE};
 use crate::rng::Rng;
-use crate::save::SaveOptions;
 use crate::sys::{on_worker, stopped};
-use crate::tokenizer::{check_ids, Tokenizer, Tokens};
+use crate::tokenizer::check_ids;
 use crate::train::{evaluate, Score, Trainable};
 
 /// The longest source where `config.json` does not say: what T5 was trained on.
@@ -242,16 +240,6 @@ impl Seq2Seq {
         Ok((pass.training(&seeds), labels))
     }
 
-    /// The model's tokenizer.
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.files.tokenizer
-    }
-
-    /// How the model's tokenizer cuts a text.
-    pub fn tokens(&self, text: &str) -> Result<Tokens> {
-        self.tokenizer().tokens(text)
-    }
-
     /// How much of a text it reads when it generates, in tokens.
     pub fn max_tokens(&self) -> usize {
         self.files.config["n_positions"].as_u64().map_or(LONGEST, |limit| limit as usize)
@@ -267,52 +255,13 @@ impl Seq2Seq {
         nn::add_lora(&mut *self.model, config, &[])
     }
 
-    /// Adds the adapters into the weights and takes them off; everything can be trained again.
-    pub fn merge_lora(&mut self) -> Result<()> {
-        nn::merge_lora(&mut *self.model)
-    }
-
     /// Lets training move every weight (there are no adapters, or they are trained too).
     pub fn train_all(&mut self) {
         nn::train_all(&mut *self.model);
     }
-
-    /// Saves what was trained beside the model, as peft does: a small folder, to put on the same model with
-    /// `load_adapter`.
-    pub fn save_adapter(&self, path: &str) -> Result<()> {
-        save_adapter(&*self.model, Some("SEQ_2_SEQ_LM"), path)
-    }
-
-    /// Puts an adapter on the model that `save_adapter` or peft wrote; one that was on it is taken off.
-    pub fn load_adapter(&mut self, path: &str) -> Result<()> {
-        load_adapter(&mut *self.model, path)
-    }
-
-    /// How many numbers are trainable, and how many there are.
-    pub fn count_parameters(&self) -> (usize, usize) {
-        nn::count_parameters(&*self.model)
-    }
-
-    /// The weights by name, with the adapters added in: what a saved model holds.
-    pub fn merged_weights(&self) -> Result<BTreeMap<String, Tensor>> {
-        nn::merged_weights(&*self.model)
-    }
-
-    /// Saves the model as a folder that this library and transformers open: written whole, or not at all.
-    pub fn save(&self, path: &str) -> Result<()> {
-        self.save_with(path, &SaveOptions::default())
-    }
-
-    /// As [`Seq2Seq::save`], in half precision or in several files.
-    pub fn save_with(&self, path: &str, options: &SaveOptions) -> Result<()> {
-        self.files.save(path, &self.merged_weights()?, options)
-    }
-
-    /// Shows what it is.
-    pub fn evcxr_display(&self) {
-        println!("{self}");
-    }
 }
+
+model_methods!(Seq2Seq, self => *self.model, Some("SEQ_2_SEQ_LM"));
 
 impl Trainable for Seq2Seq {
     fn params(&self) -> Vec<&Param> {

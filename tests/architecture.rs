@@ -39,6 +39,7 @@ const ROWS: &[&[&str]] = &[
         "save",
         "checkpoint",
         "adapter",
+        "model_methods",
         "train",
     ],
     &[
