@@ -94,17 +94,39 @@ fn functions_and_values_can_be_handed_in_as_they_are_typed() {
     assert!(matches!(given(&vec![1.0, 2.0]), Given::Value(Datum::Numbers(_))));
 }
 
+/// What a solution needs that is a file of its own, and a cell does not.
+const FRAME: &str = "use crate prelude Result";
+
+/// The words of a piece of code.
+fn words(code: &str) -> BTreeSet<String> {
+    let parts = code.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_string);
+    parts.filter(|word| word.starts_with(|c: char| c.is_alphabetic())).collect()
+}
+
+/// What stands as code in a text, between backticks.
+fn code_in(markdown: &str) -> String {
+    markdown.split('`').skip(1).step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+/// Code without what stands in its strings and comments.
+fn bare(code: &str) -> String {
+    let code = code.split('"').step_by(2).collect::<Vec<_>>().join("\"\"");
+    code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// The lessons of `exercises/known.md` with their words.
+fn known() -> Vec<(String, BTreeSet<String>)> {
+    let known = std::fs::read_to_string(home().join("exercises/known.md")).unwrap();
+    known.split("\n## ").skip(1).map(|part| (part[..2].to_string(), words(&code_in(part)))).collect()
+}
+
 #[test]
 fn solutions_are_short_and_use_only_what_was_taught() {
-    let known = std::fs::read_to_string(home().join("exercises/known.md")).unwrap();
+    let known = known();
     for exercise in ALL {
         let lesson = &exercise.id[..2];
-        let taught = known.split("\n## ").skip(1).filter(|part| &part[..2] <= lesson);
-        let words = |text: &str| -> BTreeSet<String> {
-            let parts = text.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_string);
-            parts.filter(|word| word.starts_with(|c: char| c.is_alphabetic())).collect()
-        };
-        let taught: BTreeSet<String> = taught.flat_map(words).collect();
+        let taught = known.iter().filter(|(number, _)| number.as_str() <= lesson).map(|(_, words)| words.clone());
+        let taught: BTreeSet<String> = taught.flatten().chain(words(FRAME)).collect();
         let code = exercise.solution_code();
         if code.is_empty() {
             assert!(matches!(exercise.judge, Judge::Own(_)), "{}: no solution", exercise.id);
@@ -130,6 +152,39 @@ fn solutions_are_short_and_use_only_what_was_taught() {
             .filter(|word| !taught.contains(word) && !own.contains(word) && word != "as")
             .collect();
         assert!(strange.is_empty(), "{} uses what no lesson taught: {strange:?}", exercise.id);
+    }
+}
+
+/// The code that a learner has seen once a lesson is read and its tasks are open, in one language: cells, what stands as
+/// code in texts and tasks, and the code that exercises begin from.
+fn code_met(lesson: &str, language: &str) -> String {
+    let folder = home().join("notebooks").join(language);
+    let mut notebooks = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let of_lesson = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(lesson);
+    let notebook = notebooks.find(of_lesson).unwrap();
+    let notebook: serde_json::Value = serde_json::from_slice(&std::fs::read(notebook).unwrap()).unwrap();
+    let mut met = String::new();
+    for cell in notebook["cells"].as_array().unwrap() {
+        let source: String = cell["source"].as_array().unwrap().iter().filter_map(|line| line.as_str()).collect();
+        met += &if cell["cell_type"] == "code" { bare(&source) } else { code_in(&source) };
+        met.push('\n');
+    }
+    for exercise in ALL.iter().filter(|exercise| exercise.id.starts_with(lesson)) {
+        let task = code_in(&Page::parse(exercise.text, language).task);
+        met += &format!("{task}\n{}\n", exercise.stub_code());
+    }
+    met
+}
+
+#[test]
+fn each_word_that_counts_as_taught_is_met_in_a_lesson_or_a_task() {
+    for language in ["es", "en"] {
+        let mut met = BTreeSet::new();
+        for (lesson, taught) in known().iter().filter(|(lesson, _)| lesson.as_str() <= "02") {
+            met.extend(words(&code_met(lesson, language)));
+            let hidden: Vec<&String> = taught.difference(&met).collect();
+            assert!(hidden.is_empty(), "lesson {lesson}, {language}: in no cell and no task: {hidden:?}");
+        }
     }
 }
 
