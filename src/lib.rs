@@ -115,6 +115,7 @@ pub mod prelude {
         extract, extract_all, extract_all_with, extract_with, lead_all, lead_n, sentence_lines, split_parts,
         split_sentences, Extract, ExtractConfig, Ranking,
     };
+    pub use crate::forum::Faults;
     pub use crate::generate::{compare, Comparison, GenerateConfig, Generation};
     pub use crate::history::History;
     pub use crate::hub::{available, describe, network_audit, search, ModelInfo, NetworkAudit, Search};

@@ -151,6 +151,40 @@ fn the_library_finds_nearly_all_that_was_planted_and_little_else() {
 }
 
 #[test]
+fn what_a_recipe_took_away_is_counted_beside_what_was_planted() {
+    for shipped in &SHIPPED {
+        let (table, faults) = (shipped.table(), shipped.faults());
+        assert_eq!(faults.count_in("url", &table).unwrap(), faults.ids("url").len());
+        assert_eq!(faults.count_in("no such fault", &table).unwrap(), 0);
+        let cleaned = Recipe::new(&[Step::drop_deleted(shipped.text)]).apply(&table).unwrap();
+        for kind in ["deleted", "removed"] {
+            assert_eq!(faults.count_in(kind, &cleaned.removed).unwrap(), faults.ids(kind).len(), "{kind}");
+            assert_eq!(faults.count_in(kind, &cleaned.table).unwrap(), 0, "{kind}");
+        }
+        assert!(faults.count_in("url", &table.select(&[shipped.text]).unwrap()).is_err(), "no column of ids");
+    }
+}
+
+#[test]
+fn the_steps_that_text_stats_names_mend_what_it_found() {
+    for shipped in &SHIPPED {
+        let (table, text) = (shipped.table(), shipped.text);
+        let steps = [
+            ("drop_deleted", Step::drop_deleted(text)),
+            ("html_entities", Step::html_entities(text)),
+            ("repair_mojibake", Step::repair_mojibake(text)),
+            ("remove_control", Step::remove_control(text)),
+        ];
+        let told = |table: &Table| table.text_stats(text).unwrap().to_string();
+        for (name, _) in &steps {
+            assert!(told(&table).contains(&format!("Step::{name}(\"{text}\")")), "{name}: {}", told(&table));
+        }
+        let mended = Recipe::new(&steps.map(|(_, step)| step)).apply(&table).unwrap().table;
+        assert!(!told(&mended).contains("Step::"), "{}", told(&mended));
+    }
+}
+
+#[test]
 fn dates_in_a_second_format_are_found_all_of_them_and_none_is_guessed() {
     for shipped in &SHIPPED {
         let (table, ids) = (shipped.table(), shipped.faults().ids("other_date"));

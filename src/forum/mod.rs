@@ -9,11 +9,12 @@ mod score;
 mod source;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::rng::Rng;
+use crate::table::Table;
 use compose::{Composer, Frames, Seen};
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,16 @@ impl Faults {
     /// The `id` of the rows with a fault; none where there is no such fault.
     pub fn ids(&self, fault: &str) -> Vec<usize> {
         self.faults.get(fault).cloned().unwrap_or_default()
+    }
+
+    /// How many of the rows with a fault are in `table`, by its column `id`: of what a recipe took away, for one, how
+    /// much of a fault it found.
+    ///
+    /// # Errors
+    /// When the table has no column `id` of numbers.
+    pub fn count_in(&self, fault: &str, table: &Table) -> Result<usize> {
+        let there: HashSet<usize> = table.numbers("id")?.into_iter().flatten().map(|id| id as usize).collect();
+        Ok(self.ids(fault).iter().filter(|id| there.contains(id)).count())
     }
 }
 

@@ -83,6 +83,20 @@ fn texts_are_measured_without_the_empty_ones() {
 }
 
 #[test]
+fn the_step_that_mends_a_fault_is_named_where_there_is_one() {
+    let sound = table().text_stats("texto").unwrap().html();
+    assert!(!sound.plain.contains("Step::") && !sound.html.contains("Step::"), "{}", sound.plain);
+    let texts = ["El niÃ±o comiÃ³", "[deleted]", "sal &amp; pimienta", "a\u{200b}b"].map(String::from);
+    let steps = ["repair_mojibake", "drop_deleted", "html_entities", "remove_control"];
+    for (text, step) in texts.iter().zip(steps) {
+        let shown = Table::from_texts("t", std::slice::from_ref(text)).unwrap().text_stats("t").unwrap().to_string();
+        let named: Vec<&str> =
+            steps.into_iter().filter(|step| shown.contains(&format!("Step::{step}(\"t\")"))).collect();
+        assert_eq!(named, [step], "{shown}");
+    }
+}
+
+#[test]
 fn short_comments_are_told_by_their_small_words() {
     let texts = [
         ("es", "No puedo creer que alguien compre esto."),

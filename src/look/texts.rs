@@ -72,6 +72,17 @@ pub(crate) const TRAITS: [Trait; 11] = [
     },
 ];
 
+/// The step of a recipe that mends what a flag tells, where it is a fault and not a manner of writing.
+fn mended_by(flag: &str) -> Option<&'static str> {
+    match flag {
+        "deleted" => Some("drop_deleted"),
+        "control" => Some("remove_control"),
+        "mojibake" => Some("repair_mojibake"),
+        "entity" => Some("html_entities"),
+        _ => None,
+    }
+}
+
 impl Table {
     /// What the texts of a column are like: their lengths, and how many have `!`, `?`, web addresses, mentions,
     /// capitals, emoji, digits, `[deleted]`, invisible characters, mojibake, HTML entities.
@@ -123,7 +134,7 @@ impl TextStats {
         histogram(&title, &tr!("caracteres", "characters"), &tr!("textos", "texts"), &sorted, &marks)
     }
 
-    /// As a page shows it, and in plain text.
+    /// As a page shows it, and in plain text. Where a fault is found that a step mends, the step is named as one writes it.
     pub fn html(&self) -> Html {
         let lengths = headers(
             &["largo", "mínimo", "25 %", "50 %", "75 %", "máximo"],
@@ -141,20 +152,23 @@ impl TextStats {
             "«{column}»: {texts} textos, {missing} filas sin texto",
             "\"{column}\": {texts} texts, {missing} rows without text"
         );
-        let share = |(name, with): &(String, usize)| {
+        let remedy = |(name, with): &(String, usize)| {
+            let step = mended_by(name).filter(|_| *with > 0)?;
+            Some(format!("Step::{step}(\"{column}\")"))
+        };
+        let anything = self.shares.iter().any(|share| remedy(share).is_some());
+        let share = |share: &(String, usize)| {
+            let (name, with) = share;
             let words = TRAITS.iter().find(|look| look.name == name);
             let words = words.map_or("", |look| if crate::lang::spanish() { look.es } else { look.en });
-            vec![words.to_string(), with.to_string(), percent(*with, texts), name.clone()]
+            let mut row = vec![words.to_string(), with.to_string(), percent(*with, texts), name.clone()];
+            row.extend(anything.then(|| remedy(share).unwrap_or_default()));
+            row
         };
         let shares: Vec<Vec<String>> = self.shares.iter().map(share).collect();
-        let parts = [
-            Html::table(&lengths, &rows, &caption),
-            Html::table(
-                &headers(&["textos", "cuántos", "parte", "marca"], &["texts", "how many", "share", "flag"]),
-                &shares,
-                "",
-            ),
-        ];
+        let mut titles = headers(&["textos", "cuántos", "parte", "marca"], &["texts", "how many", "share", "flag"]);
+        titles.extend(anything.then(|| tr!("lo arregla", "mended by")));
+        let parts = [Html::table(&lengths, &rows, &caption), Html::table(&titles, &shares, "")];
         Html {
             html: parts.iter().map(|part| part.html.as_str()).collect(),
             plain: parts.map(|part| part.plain).join("\n\n"),
