@@ -47,9 +47,12 @@ pub struct NetworkAudit {
 
 /// Counts the connections with other machines that this process has tried so far.
 ///
-/// The library has one place where it connects, and that place counts: `strace` sees the same number. What a cell
-/// connects to by itself, without this library, is not in it; nor is the notebook's own talk with its kernel, which
-/// stays on this machine.
+/// The library has one place where it connects, and that place counts each TCP connection that it tries: `strace -f -yy
+/// -e trace=connect` sees as many with `TCP` in their line. It also sees what is not counted here: the system's own
+/// look-up of a host's name, over UDP, in which a name server learns that name (`huggingface.co`) and nothing else, and
+/// sockets that the system points at the addresses it found, only to put them in order. What a cell connects to by
+/// itself, without this library, is not in it; nor is the notebook's own talk with its kernel, which stays on this
+/// machine.
 pub fn network_audit() -> NetworkAudit {
     let seen = seen();
     let sum = |of: fn(&Traffic) -> u64| seen.values().map(of).sum();
