@@ -3,6 +3,7 @@
 use super::{listed, numbers, polars_error, texts, Lineage, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::rng::Rng;
+use crate::show::say;
 use polars::prelude::{BooleanChunked, Column, DataFrame, IdxCa, IdxSize, NewChunkedArray, SortMultipleOptions};
 
 impl Table {
@@ -59,6 +60,42 @@ impl Table {
     pub fn filter_between(&self, column: &str, low: f64, high: f64) -> Result<Table> {
         let inside = |value: &Option<f64>| value.is_some_and(|value| value >= low && value <= high);
         self.keep(&self.numbers(column)?.iter().map(inside).collect::<Vec<_>>())
+    }
+
+    /// The rows that have a value in each of these columns, so that texts and labels taken from them stay side by side.
+    /// Nothing but spaces is no value. A line says how many rows are left out.
+    ///
+    /// # Errors
+    /// When one of the columns is not there, or no row has them all.
+    pub fn complete_rows(&self, columns: &[&str]) -> Result<Table> {
+        let rows = self.height();
+        let mut kept = vec![true; rows];
+        let mut without: Vec<String> = Vec::new();
+        for column in columns {
+            let has = super::map_texts(&self.string_column(column)?, |text| text.is_some_and(|t| !t.trim().is_empty()));
+            kept.iter_mut().zip(&has).for_each(|(kept, has)| *kept &= has);
+            let missing = has.iter().filter(|has| !**has).count();
+            if missing > 0 {
+                without.push(format!("{column}: {missing}"));
+            }
+        }
+        let (left, columns) = (kept.iter().filter(|kept| **kept).count(), listed(&without, 8));
+        if left == 0 && rows > 0 {
+            return Err(Error::new(
+                ErrorKind::BadData,
+                tr!("Ninguna de las {rows} filas está completa.", "None of the {rows} rows is complete."),
+            )
+            .why(tr!("Filas sin valor: {columns}", "Rows without a value: {columns}"))
+            .next(tr!("Elige otras columnas o revisa el archivo.", "Choose other columns or look at the file.")));
+        }
+        if left < rows {
+            let out = rows - left;
+            say(&tr!(
+                "{out} de {rows} filas quedan fuera, porque les falta un valor ({columns}).",
+                "{out} of {rows} rows are left out, because a value is missing ({columns})."
+            ));
+        }
+        self.keep(&kept)
     }
 
     /// The rows where `kept` is true.

@@ -128,7 +128,8 @@ impl Table {
         self.frame.columns()
     }
 
-    /// The texts of a column. Rows with no text are left out, and a line says how many.
+    /// The texts of a column. Rows with no text are left out, and a line says how many. Two columns that belong together
+    /// are to be taken from [`Table::complete_rows`]: else a text may come to stand beside another row's label.
     ///
     /// # Errors
     /// When there is no such column, or no row of it has text.

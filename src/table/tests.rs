@@ -356,3 +356,19 @@ fn the_column_of_a_text_file_is_found_in_either_language() {
     assert!(lines.texts("texts").is_err());
     assert!(table("a.csv", "texto,n\nhola,1\n").texts("text").is_err());
 }
+
+#[test]
+fn complete_rows_keep_texts_beside_their_labels() {
+    let all = table("a.csv", "texto,etiqueta,n\nuno,a,1\n,b,2\ntres,,3\n  ,c,4\ncinco,d,\n");
+    // Apart, each column drops rows of its own, and what is left no longer fits together.
+    assert_eq!(all.texts("texto").unwrap(), ["uno", "tres", "cinco"]);
+    assert_eq!(all.texts("etiqueta").unwrap(), ["a", "b", "c", "d"]);
+    let complete = all.complete_rows(&["texto", "etiqueta"]).unwrap();
+    assert_eq!(complete.texts("texto").unwrap(), ["uno", "cinco"]);
+    assert_eq!(complete.texts("etiqueta").unwrap(), ["a", "d"]);
+    assert_eq!(complete.complete_rows(&["texto", "etiqueta"]).unwrap().height(), 2, "nothing to leave out");
+    assert_eq!(all.complete_rows(&["n"]).unwrap().height(), 4, "numbers count too");
+    assert_eq!(all.complete_rows(&["textos"]).unwrap_err().kind(), ErrorKind::NotFound);
+    let none = table("a.csv", "texto,etiqueta\nuno,\n,b\n").complete_rows(&["texto", "etiqueta"]).unwrap_err();
+    assert!(none.kind() == ErrorKind::BadData && none.to_string().contains("etiqueta: 1"), "{none}");
+}
