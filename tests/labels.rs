@@ -235,7 +235,9 @@ fn the_labels_of_a_column_are_a_new_heads_and_what_is_no_class_is_told() {
     let folder = path("bert/masked");
     let model = Classifier::for_labels(&folder, &column(&["sí", "no", "sí"])).unwrap();
     assert_eq!(model.labels(), ["no", "sí"]);
-    assert!(Classifier::for_labels(&folder, &column(&["no", "no"])).is_err(), "one class only");
+    let error = Classifier::for_labels(&folder, &column(&["no", "no"])).err().unwrap().to_string();
+    assert!(error.contains("All rows have the label \"no\"") || error.contains("tienen la etiqueta \"no\""), "{error}");
+    assert!(error.contains("→"), "{error}");
     let ids: Vec<String> = (0..400).map(|i| format!("id {i}")).collect();
     let error = Classifier::for_labels(&folder, &ids).err().unwrap().to_string();
     assert!(error.contains("400"), "{error}");

@@ -183,6 +183,19 @@ fn labels_that_differ_by_spaces_or_capitals_are_told_and_joined() {
 }
 
 #[test]
+fn several_labels_of_a_cell_are_parted_and_joined_where_only_capitals_or_spaces_differ() {
+    let cells =
+        texts(&["drama|crime", " Drama | crime", "drama", "Science  Fiction|drama|DRAMA", "science fiction", ""]);
+    let mut expected: Vec<Vec<String>> = vec![texts(&["drama", "crime"]); 2];
+    expected.push(texts(&["drama"]));
+    expected.push(texts(&["Science Fiction", "drama"]));
+    expected.push(texts(&["Science Fiction"]));
+    expected.push(Vec::new());
+    assert_eq!(split_labels(&cells, "|"), expected);
+    assert_eq!(split_labels(&texts(&["a|b"]), ""), [texts(&["a|b"])]);
+}
+
+#[test]
 fn bad_labels_are_told_with_what_to_do() {
     let many: Vec<String> = (0..400).map(|i| format!("word {i}")).collect();
     refuses(classification_report(&many, &many), ErrorKind::BadData, "400");

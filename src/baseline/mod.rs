@@ -2,19 +2,19 @@
 
 mod lbfgs;
 mod logistic;
+mod reports;
 mod tfidf;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::look::{headers, shown};
-use crate::metrics::{
-    check_same_length, classification_report, guesses, inspect_labels, ClassificationReport, Prediction,
-};
+use crate::metrics::{check_same_length, inspect_labels, one_class, Prediction};
 use crate::show::{say, Html, Progress};
 use crate::sys::{stopped, stopped_error};
 use logistic::Logistic;
 
+pub use reports::baseline_reports;
 pub use tfidf::{dot, SparseRow, Tfidf, TfidfConfig};
 
 /// A classifier that takes seconds to train and no model at all.
@@ -81,14 +81,7 @@ impl Known {
         let mut all = Vec::new();
         if !self.several {
             if let [only] = self.labels.as_slice() {
-                return Err(Error::new(
-                    ErrorKind::BadData,
-                    tr!(
-                        "Todas las filas tienen la etiqueta {only:?}: no hay nada que aprender.",
-                        "All rows have the label {only:?}: there is nothing to learn."
-                    ),
-                )
-                .next(tr!(
+                return Err(one_class(only).next(tr!(
                     "Junta filas de otra clase, o usa Baseline::majority.",
                     "Gather rows of another class, or use Baseline::majority."
                 )));
@@ -329,39 +322,3 @@ impl WordWeights {
 }
 
 shown!(WordWeights);
-
-/// Trains the baselines on some texts and reports how good they are on others: majority, each label always where there
-/// are two, length only, TF-IDF with logistic regression. Says so where a test text stands in the training too.
-///
-/// # Errors
-/// When there is not one label for each text, or only one class.
-pub fn baseline_reports(
-    texts: &[String],
-    labels: &[String],
-    test_texts: &[String],
-    test_labels: &[String],
-) -> Result<Vec<ClassificationReport>> {
-    let seen: HashSet<&str> = texts.iter().map(|text| text.trim()).collect();
-    let leaks = test_texts.iter().filter(|text| seen.contains(text.trim())).count();
-    if leaks > 0 {
-        say(&tr!(
-            "⚠ {leaks} textos de prueba están también en los de entrenamiento: la medida sale mejor de lo que es. Usa \
-             table.split con text: \"columna\".",
-            "⚠ {leaks} test texts stand among the training texts too: the figures look better than they are. Use \
-             table.split with text: \"column\"."
-        ));
-    }
-    let mut all = vec![Baseline::majority(labels)?];
-    if let [first, second] = all[0].labels.clone().as_slice() {
-        // The majority is one of the two.
-        let most = all[0].predict("").label;
-        all.push(Baseline::always(if most == *first { second } else { first }, labels)?);
-    }
-    all.push(Baseline::length(texts, labels)?);
-    all.push(Baseline::tfidf(texts, labels)?);
-    let report = |baseline: &Baseline| {
-        let guess = guesses(&baseline.predict_all(test_texts)?);
-        Ok(classification_report(test_labels, &guess)?.named(&baseline.name))
-    };
-    all.iter().map(report).collect()
-}

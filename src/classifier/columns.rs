@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Classifier;
 use crate::error::Result;
-use crate::metrics::inspect_labels;
+use crate::metrics::{inspect_labels, one_class};
 use crate::show::say;
 
 impl Classifier {
@@ -14,7 +14,11 @@ impl Classifier {
     /// # Errors
     /// When there are no labels, only one, or so many that they are no classes.
     pub fn for_labels(name: &str, column: &[String]) -> Result<Self> {
-        inspect_labels(column)?.warnings.iter().for_each(|warning| say(&format!("⚠ {warning}")));
+        let check = inspect_labels(column)?;
+        if let [(only, _)] = check.labels.as_slice() {
+            return Err(one_class(only));
+        }
+        check.warnings.iter().for_each(|warning| say(&format!("⚠ {warning}")));
         let labels: BTreeSet<&str> = column.iter().map(String::as_str).collect();
         Self::new(name, &labels.into_iter().collect::<Vec<_>>())
     }

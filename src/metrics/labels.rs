@@ -12,13 +12,25 @@ const MANY: usize = 50;
 /// Labels that a table shows.
 const SHOWN: usize = 20;
 
-/// The labels of a column in which a cell holds several, such as `drama|crime`. Spaces around them are left out.
+/// The labels of a column in which a cell holds several, such as `drama|crime`. Spaces around them are left out, and
+/// those that differ only by capitals are joined as [`clean_labels`] does, which tells what it changed.
 pub fn split_labels(column: &[String], separator: &str) -> Vec<Vec<String>> {
     let parts = |cell: &String| -> Vec<String> {
         let parts: Vec<&str> = if separator.is_empty() { vec![cell] } else { cell.split(separator).collect() };
         parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(String::from).collect()
     };
-    column.iter().map(parts).collect()
+    let rows: Vec<Vec<String>> = column.iter().map(parts).collect();
+    let mut cleaned = clean_labels(&rows.concat()).into_iter();
+    let mut row = |parts: &Vec<String>| {
+        let mut labels: Vec<String> = Vec::with_capacity(parts.len());
+        for label in cleaned.by_ref().take(parts.len()) {
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+        }
+        labels
+    };
+    rows.iter().map(&mut row).collect()
 }
 
 /// The same labels without stray spaces, and where they differ only by capitals, in the form that most rows have.
@@ -188,6 +200,21 @@ pub(super) fn with_warnings(html: Html, warnings: &[String]) -> Html {
         plain += &format!("\n⚠ {warning}");
     }
     Html { html, plain }
+}
+
+/// The error for a column in which all rows have one label.
+pub(crate) fn one_class(label: &str) -> Error {
+    Error::new(
+        ErrorKind::BadData,
+        tr!(
+            "Todas las filas tienen la etiqueta {label:?}: no hay nada que aprender.",
+            "All rows have the label {label:?}: there is nothing to learn."
+        ),
+    )
+    .next(tr!(
+        "Junta filas de otra clase, y mira si al separar o filtrar el archivo quedó una sola.",
+        "Gather rows of another class, and see whether parting or filtering the file left only one."
+    ))
 }
 
 /// That there is one guess for each right answer, and at least one.

@@ -39,5 +39,5 @@ pub use thresholds::{SweepPoint, ThresholdSweep, Thresholds};
 
 pub use words::{stem_word, Stemming};
 
-pub(crate) use labels::check_same_length;
+pub(crate) use labels::{check_same_length, one_class};
 pub(crate) use tally::figure_of_places;
