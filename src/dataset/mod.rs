@@ -2,6 +2,7 @@
 
 mod pack;
 mod pairs;
+mod split;
 
 pub(crate) use pairs::check_columns;
 use std::collections::hash_map::DefaultHasher;
@@ -224,35 +225,6 @@ impl Dataset {
         hasher.finish()
     }
 
-    /// Splits at random: a `share` (between 0 and 1) to train on, the rest to validate. The same seed splits the same way.
-    pub fn split(&self, share: f64, seed: u64) -> Result<(Dataset, Dataset)> {
-        let rows = self.len();
-        if !(share > 0.0 && share < 1.0) {
-            return Err(Error::new(
-                ErrorKind::BadSetting,
-                tr!("No puedo dar una parte de {share}.", "I cannot take a share of {share}."),
-            )
-            .next(tr!("Usa un número entre 0 y 1: 0.9 es el 90 %.", "Use a number between 0 and 1: 0.9 is 90 %.")));
-        }
-        if rows < 2 {
-            return Err(Error::new(
-                ErrorKind::BadData,
-                tr!(
-                    "Con {rows} texto no se puede separar una parte para validar.",
-                    "With {rows} text nothing can be set apart to validate."
-                ),
-            )
-            .next(tr!(
-                "Junta al menos 2 textos; con 50 o más el resultado empieza a decir algo.",
-                "Gather 2 texts or more; from 50 on the result begins to mean something."
-            )));
-        }
-        let mut order: Vec<usize> = (0..rows).collect();
-        Rng::new(seed).shuffle(&mut order);
-        let cut = ((rows as f64 * share).round() as usize).clamp(1, rows - 1);
-        Ok((self.pick(&order[..cut]), self.pick(&order[cut..])))
-    }
-
     fn pick(&self, rows: &[usize]) -> Self {
         let examples = rows.iter().map(|i| self.examples[*i].clone()).collect();
         Self { examples, max_tokens: self.max_tokens, targets: self.targets.pick(rows) }
@@ -379,18 +351,5 @@ mod tests {
         assert_eq!(all, rows(0), "the same seed and epoch give the same order");
         all.sort_unstable();
         assert_eq!(all, (0..58).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_split_gives_each_row_to_one_side() -> Result<()> {
-        let data = dataset(&(2..102).collect::<Vec<_>>());
-        let (train, valid) = data.split(0.9, 42)?;
-        assert_eq!((train.len(), valid.len()), (90, 10));
-        let mut lengths: Vec<usize> = [train.examples, valid.examples].concat().iter().map(|one| one.length).collect();
-        lengths.sort_unstable();
-        assert_eq!(lengths, (2..102).collect::<Vec<_>>());
-        assert!(dataset(&[5]).split(0.9, 42).is_err(), "one row cannot be split");
-        assert!(data.split(1.0, 42).is_err());
-        Ok(())
     }
 }
