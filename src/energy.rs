@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::cpu_seconds;
 
@@ -14,7 +16,7 @@ const POWERCAP: &str = "/sys/class/powercap";
 const USUAL_WATTS: f64 = 30.0;
 
 /// How the joules were found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Method {
     /// Counters of the processor, read through Linux powercap: the whole processor's energy, other programs included.
     Powercap,
@@ -23,6 +25,31 @@ pub enum Method {
         /// Watts of the whole processor when all its cores work.
         watts: f64,
     },
+    /// One part of the work in one way and another part in another.
+    Mixed(Vec<Method>),
+}
+
+impl Method {
+    /// The ways of two stretches of work together; where they are the same, there is one.
+    fn with(&self, other: &Method) -> Method {
+        let mut all: Vec<Method> = Vec::new();
+        for one in self.parts().iter().chain(other.parts()) {
+            if !all.contains(one) {
+                all.push(one.clone());
+            }
+        }
+        match all.as_slice() {
+            [only] => only.clone(),
+            _ => Self::Mixed(all),
+        }
+    }
+
+    fn parts(&self) -> &[Method] {
+        match self {
+            Self::Mixed(parts) => parts,
+            one => std::slice::from_ref(one),
+        }
+    }
 }
 
 /// The energy of a stretch of work.
@@ -204,10 +231,10 @@ impl Energy {
         (points > 0.0).then(|| self.joules / points)
     }
 
-    /// The energies of two stretches of work, one after the other.
+    /// The energies of two stretches of work, one after the other; how the joules of both were found stays told.
     pub fn plus(&self, other: &Energy) -> Energy {
         let (joules, seconds) = (self.joules + other.joules, self.seconds + other.seconds);
-        Energy { joules, seconds, method: other.method.clone() }
+        Energy { joules, seconds, method: self.method.with(&other.method) }
     }
 
     /// Shows the energy and how it was found.
@@ -236,6 +263,10 @@ impl std::fmt::Display for Method {
                 "estimado: tiempo de procesador × {watts} W declarados para el procesador entero (AULA_CPU_WATTS)",
                 "estimated: processor time × {watts} W declared for the whole processor (AULA_CPU_WATTS)"
             ),
+            Self::Mixed(parts) => {
+                let parts = parts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                tr!("por partes: {parts}", "in parts: {parts}")
+            }
         };
         f.write_str(&text)
     }
@@ -296,5 +327,21 @@ mod tests {
         assert!(energy.co2_grams("XX").unwrap_err().to_string().contains("UY"));
         assert_eq!(energy.joules_per_point(0.50, 0.60), Some(energy.joules / (100.0 * (0.60 - 0.50))));
         assert_eq!(energy.joules_per_point(0.6, 0.6), None);
+    }
+
+    #[test]
+    fn a_sum_of_energies_found_in_two_ways_says_both() {
+        let energy = |joules, method| Energy { joules, seconds: 1.0, method };
+        let measured = energy(3.0, Method::Powercap);
+        let estimated = energy(4.0, Method::ProcessorTime { watts: 30.0 });
+        let both = measured.plus(&estimated);
+        assert_eq!((both.joules, both.seconds), (7.0, 2.0));
+        let text = both.to_string();
+        assert!(text.contains("powercap") && text.contains("30 W"), "{text}");
+        // Once more of either says nothing new; another power does.
+        assert_eq!(both.plus(&measured).method, both.method);
+        assert_eq!(measured.plus(&measured).method, Method::Powercap);
+        let other = both.plus(&energy(1.0, Method::ProcessorTime { watts: 45.0 })).to_string();
+        assert!(other.contains("30 W") && other.contains("45 W"), "{other}");
     }
 }

@@ -7,6 +7,7 @@ mod reference;
 use std::path::{Path, PathBuf};
 
 use aula::dataset::{Batch, Dataset};
+use aula::energy::Method;
 use aula::error::Result;
 use aula::history::{Ended, History};
 use aula::language_model::{LanguageModel, LoraConfig};
@@ -218,6 +219,15 @@ fn a_resumed_training_has_the_losses_of_the_uninterrupted_one_bit_for_bit() {
     }
     // The run is over: its checkpoint says so, and going on does nothing more.
     assert_eq!(bits(&run(&settings).1), bits(&whole));
+    // Where its first part had its energy from counters, or from another power, both ways stay told.
+    let notes = aside.join("notes.json");
+    let mut told: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&notes).unwrap()).unwrap();
+    told["energy_method"] = serde_json::json!({ "ProcessorTime": { "watts": 7.5 } });
+    told["joules"] = 1e6.into();
+    std::fs::write(&notes, told.to_string()).unwrap();
+    let energy = run(&settings).1.energy.unwrap();
+    assert!(matches!(&energy.method, Method::Mixed(ways) if ways.len() == 2), "{energy}");
+    assert!(energy.joules >= 1e6 && energy.to_string().contains("7.5 W"), "{energy}");
 }
 
 #[test]

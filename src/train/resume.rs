@@ -9,11 +9,13 @@ use std::hash::Hasher;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use serde::Deserialize;
 use serde_json::{json, Value};
 
 use super::run::{copies, Run};
 use super::Trainable;
 use crate::checkpoint::Checkpoint;
+use crate::energy::{Energy, Method};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{EpochRecord, History, StepRecord};
 use crate::optim::AdamW;
@@ -35,7 +37,7 @@ pub(super) struct Found {
     pub(super) steps: Vec<StepRecord>,
     pub(super) epochs: Vec<EpochRecord>,
     pub(super) tokens: usize,
-    pub(super) seconds: f64,
+    pub(super) energy: Energy,
 }
 
 /// Writes where a run stands: whole, or not at all.
@@ -50,6 +52,7 @@ pub(super) fn save(run: &Run) -> Result<()> {
     }
     tensors.insert(STEPS.into(), table(&steps(history))?);
     tensors.insert(EPOCHS.into(), table(&epochs(history))?);
+    let energy = run.view.energy();
     let notes = json!({
         "model": model(run.model)?,
         "config": run.model.config(),
@@ -58,7 +61,9 @@ pub(super) fn save(run: &Run) -> Result<()> {
         "best_epoch": run.best.as_ref().map(|best| best.epoch),
         "before": run.before,
         "tokens": history.tokens,
-        "seconds": run.view.seconds(),
+        "seconds": energy.seconds,
+        "joules": energy.joules,
+        "energy_method": energy.method,
     });
     let checkpoint = Checkpoint { weights: tensors, optimizer: run.optimizer.clone(), notes };
     checkpoint.save(Path::new(&run.config.checkpoint))
@@ -122,8 +127,15 @@ pub(super) fn read(run: &Run) -> Result<Option<Found>> {
         steps: rows(STEPS)?.iter().filter_map(|row| step(row)).collect(),
         epochs: rows(EPOCHS)?.iter().filter_map(|row| epoch(row)).collect(),
         tokens: number(&notes["tokens"]).unwrap_or(0),
-        seconds: notes["seconds"].as_f64().unwrap_or(0.0),
+        energy: energy(run, &notes),
     }))
+}
+
+/// What the run took so far. How its joules were found is told by newer checkpoints; of others it is taken to be as now.
+fn energy(run: &Run, notes: &Value) -> Energy {
+    let number = |name: &str| notes[name].as_f64().unwrap_or(0.0);
+    let method = Method::deserialize(&notes["energy_method"]).unwrap_or_else(|_| run.view.energy().method);
+    Energy { joules: number("joules"), seconds: number("seconds"), method }
 }
 
 /// The settings of a model's `config.json` that are not as they were. Who wrote the file does not matter.

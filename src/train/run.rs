@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
         set_trained(self.model, &found.weights)?;
         let groups = self.config.groups_of(self.model)?;
         (self.optimizer, self.before) = (found.optimizer.with_groups(groups), found.before);
-        self.view.go_on(found.steps, found.epochs, found.tokens, found.seconds);
+        self.view.go_on(found.steps, found.epochs, found.tokens, found.energy);
         if let Some((epoch, weights)) = found.best {
             let record = self.view.history.epochs.iter().find(|record| record.epoch == epoch);
             let watched = record.map_or(f64::INFINITY, |r| self.config.watched(r.valid_loss, &r.metrics));

@@ -30,8 +30,8 @@ pub(super) struct View<'a> {
     pub(super) history: History,
     seen: Seen<'a>,
     begin: Instant,
-    /// Seconds and joules of the run that this one goes on with.
-    before: (f64, f64),
+    /// What the run took that this one goes on with.
+    before: Option<Energy>,
     meter: EnergyMeter,
     /// Time spent in steps, and the tokens of those.
     busy: (Duration, usize),
@@ -66,30 +66,30 @@ impl<'a> View<'a> {
             history,
             seen,
             begin: Instant::now(),
-            before: (0.0, 0.0),
+            before: None,
             meter: EnergyMeter::start(),
             busy: (Duration::ZERO, 0),
         }
     }
 
     /// Takes over the history of the run that this one goes on with.
-    pub(super) fn go_on(&mut self, steps: Vec<StepRecord>, epochs: Vec<EpochRecord>, tokens: usize, seconds: f64) {
+    pub(super) fn go_on(&mut self, steps: Vec<StepRecord>, epochs: Vec<EpochRecord>, tokens: usize, energy: Energy) {
         let step = steps.len();
         self.say(&tr!("Sigo después del paso {step}.", "Going on after step {step}."));
-        let joules = epochs.last().map_or(0.0, |record| record.joules);
         self.history = History { steps, epochs, tokens, ..std::mem::take(&mut self.history) };
-        self.before = (seconds, joules);
+        self.before = Some(energy);
     }
 
     /// Seconds of training so far, those of the run that this one goes on with included.
     pub(super) fn seconds(&self) -> f64 {
-        self.before.0 + self.begin.elapsed().as_secs_f64()
+        self.before.as_ref().map_or(0.0, |before| before.seconds) + self.begin.elapsed().as_secs_f64()
     }
 
     /// The energy so far, as [`Self::seconds`].
-    fn energy(&self) -> Energy {
-        let energy = self.meter.so_far();
-        Energy { joules: self.before.1 + energy.joules, seconds: self.seconds(), ..energy }
+    pub(super) fn energy(&self) -> Energy {
+        let now = self.meter.so_far();
+        let all = self.before.as_ref().map_or(now.clone(), |before| before.plus(&now));
+        Energy { seconds: self.seconds(), ..all }
     }
 
     /// Minutes of this call.
