@@ -128,6 +128,19 @@ impl Batch {
         Ok(ids.into_iter().enumerate().map(row).collect())
     }
 
+    /// The same texts one after the other in a single row, where none sees another, to be read without padding.
+    ///
+    /// For models that know where a text ends ([`Pass::spans`]). Labels are left out.
+    pub fn in_one_row(&self) -> Result<Batch> {
+        let mut all = Row::default();
+        for row in self.rows()? {
+            all.parts.extend(if row.parts.is_empty() { vec![row.ids.len()] } else { row.parts });
+            all.ids.extend(row.ids);
+            all.token_types.extend(row.token_types);
+        }
+        Self::of(vec![all], false)
+    }
+
     /// Splits the batch into at most `count` parts of about as many texts each, padded anew.
     pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
         let rows = self.rows()?;

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::models::{encoder_config, Encoder};
 use crate::needs::{Labels, Needs};
 use crate::nn::{Module, Param, Pass};
+use crate::ops::Span;
 use crate::tokenizer::{Tokenizer, Tokens};
 
 /// A model that turns texts into vectors.
@@ -78,11 +79,13 @@ impl Embedder {
     pub fn vectors(&self, batch: &Batch) -> Result<Tensor> {
         let vocab_size = self.encoder.vocab_size();
         batch.check(&Needs { vocab_size, max_tokens: self.encoder.max_tokens(), labels: Labels::Any })?;
-        let pass = batch.pass(false)?;
-        let states = self.encoder.hidden(&pass)?.detach(); // (texts, time, hidden)
+        let packed = self.encoder.reads_packed().then(|| batch.in_one_row()).transpose()?;
+        let pass = packed.as_ref().unwrap_or(batch).pass(false)?;
+        let states = self.encoder.hidden(&pass)?.detach().flatten(0, 1)?; // (positions, hidden)
+        let texts = pass.texts_at();
         let pooled = match self.first_only {
-            true => states.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?,
-            false => mean_of_texts(&states, &pass)?,
+            true => states.index_select(&first_of(&texts)?, 0)?,
+            false => mean_of(&states, &texts)?,
         };
         let length = pooled.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?.clamp(1e-12, f64::MAX)?;
         Ok(pooled.broadcast_div(&length)?)
@@ -109,12 +112,18 @@ impl Embedder {
     }
 }
 
-/// The mean of each text's states, padding excluded. Shapes: states (texts, time, hidden), result (texts, hidden).
-fn mean_of_texts(states: &Tensor, pass: &Pass) -> Result<Tensor> {
-    let weight = |(length, i): (usize, usize)| if i < length { 1.0 / length as f32 } else { 0.0 };
-    let weights = pass.lengths.iter().flat_map(|length| (0..pass.time).map(move |i| (*length, i))).map(weight);
-    let weights = Tensor::from_vec(weights.collect::<Vec<f32>>(), (pass.texts(), 1, pass.time), &Device::Cpu)?;
-    Ok(weights.matmul(states)?.squeeze(1)?)
+/// The mean of each text's states, padding excluded. Shapes: states (positions, hidden), result (texts, hidden).
+fn mean_of(states: &Tensor, texts: &[Span]) -> Result<Tensor> {
+    let mean = |(first, length): &Span| states.narrow(0, *first, *length)?.mean_keepdim(0);
+    let means = texts.iter().map(mean).collect::<candle_core::Result<Vec<_>>>()?;
+    Ok(Tensor::cat(&means, 0)?)
+}
+
+/// The place of each text's first state.
+fn first_of(texts: &[Span]) -> Result<Tensor> {
+    let firsts: Vec<u32> = texts.iter().map(|(first, _)| *first as u32).collect();
+    let count = firsts.len();
+    Ok(Tensor::from_vec(firsts, count, &Device::Cpu)?)
 }
 
 impl Embeddings {

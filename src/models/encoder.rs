@@ -211,7 +211,7 @@ impl Encoder {
     /// The last layer's states (texts, time, hidden); at padding they mean nothing.
     pub fn hidden(&self, pass: &Pass) -> candle_core::Result<Tensor> {
         let c = &self.config;
-        if pass.spans.is_some() && self.distances.is_some() {
+        if pass.spans.is_some() && !self.reads_packed() {
             candle_core::bail!("texts packed into rows: this family's distances do not know where one ends");
         }
         let places = pass.positions(c.first_position);
@@ -270,6 +270,11 @@ impl Encoder {
     /// How many tokens it knows.
     pub fn vocab_size(&self) -> usize {
         self.config.vocab_size
+    }
+
+    /// True when it knows texts apart that share a row: DeBERTa's distances do not know where one ends.
+    pub fn reads_packed(&self) -> bool {
+        self.distances.is_none()
     }
 
     /// True when it tells the second of two texts from the first (BERT): other families go by the marks between them.

@@ -54,6 +54,12 @@ impl Pass {
         Self { seeds: Some(seeds.to_vec()), ..self }
     }
 
+    /// Where each text lies: its first position, counted over the rows, and how many.
+    pub fn texts_at(&self) -> Vec<Span> {
+        let alone = || self.lengths.iter().enumerate().map(|(row, length)| (row * self.time, *length)).collect();
+        self.spans.clone().unwrap_or_else(alone)
+    }
+
     /// True while training.
     pub fn is_training(&self) -> bool {
         self.seeds.is_some()
