@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a bench that cannot go on should say so
 
 mod ceiling;
+mod kernel;
 mod lengths;
 mod ours;
 mod report;
@@ -47,6 +48,7 @@ fn main() {
         match role.as_str() {
             "ours" | "ceiling" => return ours::serve(work, Path::new(folder), role == "ceiling"),
             "lengths" | "texts" => return lengths::serve(role, work, Path::new(folder)),
+            "lines" => return kernel::serve(),
             _ => {}
         }
     }
@@ -59,7 +61,14 @@ fn main() {
     let home = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let folder = std::env::temp_dir().join("aula-peers");
     let asked = |work: &str| words.iter().any(|word| word == work);
-    let any = WORKS.iter().any(|work| asked(work.0)) || asked("scaling");
+    let any = WORKS.iter().any(|work| asked(work.0)) || asked("scaling") || asked("kernel");
+    std::fs::create_dir_all(&folder).unwrap();
+    if asked("kernel") {
+        report::write_kernel(&home, &kernel::measure(&home, &folder, turns));
+    }
+    if asked("kernel") && !WORKS.iter().any(|work| asked(work.0)) && !asked("scaling") {
+        return;
+    }
     make(&python, &home, &folder);
     for work in WORKS.iter().filter(|work| !any || asked(work.0)) {
         let measured = measure(work.0, &python, &home, &folder, turns);

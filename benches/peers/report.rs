@@ -45,9 +45,21 @@ pub fn write(home: &Path, measured: &Measured) {
 
 /// Puts the lines about long texts and many texts into their place.
 pub fn write_scaling(home: &Path, lines: &str) {
+    write_lines(home, "scaling", lines);
+}
+
+/// Puts the lines about the kernel into their place.
+pub fn write_kernel(home: &Path, lines: &str) {
+    write_lines(home, "kernel", lines);
+}
+
+fn write_lines(home: &Path, what: &str, lines: &str) {
     println!("{lines}");
-    let when = format!("{}, load {}", today(), std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
-    edit(home, "<!-- scaling: written by cargo bench --bench peers -- scaling -->", |_| format!("{lines}\n\n{when}"));
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let when = format!("{}, load {}", today(), load.split(' ').next().unwrap_or("?"));
+    edit(home, &format!("<!-- {what}: written by cargo bench --bench peers -- {what} -->"), |_| {
+        format!("{lines}\n\n{when}")
+    });
 }
 
 /// Has `change` rewrite what stands between a marker and the end.
