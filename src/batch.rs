@@ -1,5 +1,6 @@
 //! Texts side by side as a model computes them: padded, split over cores, with what is to be predicted.
 
+use std::ops::Range;
 use std::sync::Mutex;
 
 use candle_core::{Device, Tensor};
@@ -141,9 +142,10 @@ impl Batch {
         Self::of(vec![all], false)
     }
 
-    /// Splits the batch into at most `count` parts of about as many texts each, padded anew.
+    /// Splits the batch into at most `count` parts that take about as long each, texts of like length together, padded anew.
     pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
-        let rows = self.rows()?;
+        let mut rows = self.rows()?;
+        rows.sort_by_key(|row| row.ids.len());
         let part = |rows: &[Row]| {
             Ok(Self {
                 smoothing: self.smoothing,
@@ -152,7 +154,8 @@ impl Batch {
                 ..Self::of(rows.to_vec(), self.per_position)?
             })
         };
-        rows.chunks(rows.len().div_ceil(count.max(1)).max(1)).map(part).collect()
+        let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
+        even_parts(&lengths, count).into_iter().map(|range| part(&rows[range])).collect()
     }
 
     /// The forward pass over this batch; dropout is at work in `training` only.
@@ -199,6 +202,37 @@ impl Batch {
     pub fn counted(&self) -> usize {
         self.labels.iter().filter(|label| **label != IGNORE).count()
     }
+}
+
+/// Cuts texts, shortest first, into at most `count` runs, so that the run with the most positions, padding included, has
+/// as few as can be: the cores wait for the slowest of them.
+fn even_parts(lengths: &[usize], count: usize) -> Vec<Range<usize>> {
+    let texts = lengths.len();
+    let positions = |first: usize, end: usize| (end - first) * lengths[end - 1];
+    // For the first `end` texts: the most positions that a run has, with one run, then with one more each time.
+    let mut most: Vec<usize> = (0..=texts).map(|end| if end == 0 { 0 } else { positions(0, end) }).collect();
+    // Where the last run begins; 0 where one more run is of no use.
+    let mut begins: Vec<Vec<usize>> = Vec::new();
+    for _ in 1..count.min(texts) {
+        let better = |end: usize| {
+            // From the right, so that among equals the runs before are the longer ones.
+            let cuts = (1..end).rev().map(|first| (most[first].max(positions(first, end)), first));
+            cuts.min_by_key(|(most, _)| *most).filter(|cut| cut.0 < most[end]).unwrap_or((most[end], 0))
+        };
+        let found: Vec<(usize, usize)> = (0..=texts).map(better).collect();
+        most = found.iter().map(|cut| cut.0).collect();
+        begins.push(found.into_iter().map(|cut| cut.1).collect());
+    }
+    let (mut runs, mut end) = (Vec::new(), texts);
+    for begins in begins.iter().rev() {
+        if begins[end] > 0 {
+            runs.push(begins[end]..end);
+            end = begins[end];
+        }
+    }
+    runs.push(0..end);
+    runs.reverse();
+    runs
 }
 
 /// An error about labels that do not belong to as many texts or tokens.
@@ -307,6 +341,16 @@ pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cores_get_as_many_positions_each_as_can_be() {
+        assert_eq!(even_parts(&[5; 8], 2), [0..4, 4..8], "texts of one length");
+        assert_eq!(even_parts(&[5; 7], 2), [0..4, 4..7]);
+        assert_eq!(even_parts(&[10, 10, 10, 10, 10, 40], 2), [0..5, 5..6], "50 and 40, not 30 and 120");
+        assert_eq!(even_parts(&[10, 20], 8), [0..1, 1..2], "no part is empty");
+        assert_eq!(even_parts(&[7], 2), [0..1]);
+        assert_eq!(even_parts(&[1, 1, 1, 1, 4, 4, 8], 3).len(), 3);
+    }
 
     #[test]
     fn labels_are_the_next_token_and_padding_never_counts() -> Result<()> {
