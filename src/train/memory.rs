@@ -16,7 +16,7 @@ const LOGITS: usize = 3 * 1024 * 1024;
 pub struct MemoryEstimate {
     /// The weights; they are in memory when a model is loaded.
     pub weights: usize,
-    /// Their gradients: each core's, and their sum.
+    /// Their gradients, and with several parts a step the sum of those before.
     pub gradients: usize,
     /// AdamW's two running means, and the best epoch's weights where `patience` keeps them.
     pub optimizer: usize,
@@ -66,13 +66,12 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
     let trained = count(&trained);
     let rows = data.longest(config.batch_size);
     let shards = rows.chunks(rows.len().div_ceil(threads()).max(1));
-    let cores = shards.len();
     let kept = |shard: &[(usize, usize)]| {
         let longest = |pick: fn(&(usize, usize)) -> usize| shard.iter().map(pick).max().unwrap_or(0);
         model.kept(shard.len(), longest(|row| row.0), longest(|row| row.1), config.recompute) + LOGITS
     };
-    // The sum is made while the cores' own are still there.
-    let sets = if cores > 1 || config.accumulate > 1 { cores + 1 } else { 1 };
+    // The cores add theirs up as they come; with several parts a step, those before are kept besides.
+    let sets = if config.accumulate > 1 { 2 } else { 1 };
     MemoryEstimate {
         weights: params.iter().map(|param| param.count() * param.var().dtype().size_in_bytes()).sum(),
         gradients: FLOAT * trained * sets,

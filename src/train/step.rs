@@ -1,5 +1,7 @@
 //! One step of training: a batch forward and back on all cores, and the weights moved.
 
+use std::sync::Arc;
+
 use candle_core::backprop::GradStore;
 use candle_core::Tensor;
 
@@ -8,7 +10,7 @@ use crate::dataset::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::needs::nothing_to_predict;
 use crate::nn::Param;
-use crate::ops::{self, add_gradient};
+use crate::ops::{self, add_gradient, Sums};
 use crate::optim::AdamW;
 use crate::sys::{on_each_core, threads};
 
@@ -69,20 +71,25 @@ pub fn train_step_in_parts(
 /// The batch's part of a mean loss whose predictions weigh `all`, and its gradients, a store for each core's texts.
 fn backward(model: &dyn Trainable, batch: &Batch, all: f64) -> Result<(f64, Vec<GradStore>)> {
     let shards = batch.shards(threads())?;
-    let backward = |shard: &Batch| -> Result<(f64, GradStore)> {
+    let sums = Arc::new(Sums::default());
+    let backward = |part: usize, shard: &Batch| -> Result<(f64, GradStore)> {
         let loss = (model.loss(shard, true)? * (model.weight(shard) / all))?;
-        let mut gradients = ops::backward(&loss)?;
+        let mut gradients = ops::backward_part(&loss, &sums, part)?;
         let aside = shard.aside.as_ref().and_then(|aside| Some(std::mem::take(&mut *aside.lock().ok()?)));
         aside.unwrap_or_default().into_iter().try_for_each(|more| gradients.extend(more))?;
         Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
     };
     let backward = &backward;
-    let jobs = shards.iter().map(|shard| Box::new(move || backward(shard)) as Box<dyn FnOnce() -> _ + Send>);
+    let job = |(part, shard)| Box::new(move || backward(part, shard)) as Box<dyn FnOnce() -> _ + Send>;
+    let jobs = shards.iter().enumerate().map(job);
     let (mut loss, mut gradients) = (0f64, Vec::new());
     for done in on_each_core(jobs.collect()) {
         let (part, gradient) = done?;
         loss += part;
         gradients.push(gradient);
+    }
+    if let Some(first) = gradients.first_mut() {
+        sums.put_into(first)?;
     }
     Ok((loss, gradients))
 }
