@@ -1,6 +1,7 @@
 //! Texts side by side as a model computes them: padded, split over cores, with what is to be predicted.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
 use candle_core::{Device, Tensor};
@@ -289,13 +290,27 @@ impl Masking {
     }
 }
 
-/// What `measure` says of each text of some batches, in the texts' order: texts of like length share a batch, and the
-/// cores share the batches.
-pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result<Vec<T>> + Sync) -> Result<Vec<T>> {
+/// Positions of a batch that is only read: what its layers make of them stays near the processor.
+const POSITIONS: usize = 2048;
+
+/// Texts in batches, longest first, each with at most [`POSITIONS`] or a single text.
+fn batches_by_length(texts: &[Vec<u32>]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..texts.len()).collect();
-    order.sort_by_key(|i| texts[*i].len());
-    let batches: Vec<&[usize]> = order.chunks(32).collect();
-    let (cores, batches, measure) = (threads(), &batches, &measure);
+    order.sort_by_key(|i| std::cmp::Reverse(texts[*i].len()));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for i in order {
+        match batches.last_mut() {
+            Some(batch) if (batch.len() + 1) * texts[batch[0]].len() <= POSITIONS => batch.push(i),
+            _ => batches.push(vec![i]),
+        }
+    }
+    batches
+}
+
+/// What `measure` says of each text of some batches, in the texts' order: texts of like length share a batch, and each core
+/// takes the next batch when it is done with one, the longest first.
+pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result<Vec<T>> + Sync) -> Result<Vec<T>> {
+    let (batches, next, measure) = (&batches_by_length(texts), &AtomicUsize::new(0), &measure);
     let progress = Mutex::new((Progress::start(&tr!("Leyendo textos", "Reading texts"), texts.len()), 0));
     let tell = |rows: usize| {
         if let Ok(mut told) = progress.lock() {
@@ -305,12 +320,11 @@ pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result
         }
     };
     let tell = &tell;
-    // Core c takes batches c, c + cores, ...: as many short ones as the others, and as many long ones.
-    let job = |core: usize| {
+    let job = || {
         move || -> Result<Vec<(usize, T)>> {
             let _nothing_kept = Untracked::begin();
             let mut done = Vec::new();
-            for rows in batches.iter().skip(core).step_by(cores) {
+            while let Some(rows) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if stopped() {
                     let all = texts.len();
                     return Err(stopped_error(
@@ -326,7 +340,7 @@ pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result
         }
     };
     type Job<'a, T> = Box<dyn FnOnce() -> Result<Vec<(usize, T)>> + Send + 'a>;
-    let jobs = (0..cores).map(|core| Box::new(job(core)) as Job<T>).collect();
+    let jobs = (0..threads()).map(|_| Box::new(job()) as Job<T>).collect();
     let mut found: Vec<(usize, T)> = Vec::new();
     for part in on_each_core(jobs) {
         found.extend(part?);

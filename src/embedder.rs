@@ -8,7 +8,7 @@ use crate::dataset::{by_length, Batch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{encoder_config, Encoder};
 use crate::needs::{Labels, Needs};
-use crate::nn::{Module, Param, Pass};
+use crate::nn::{Module, Param};
 use crate::ops::Span;
 use crate::tokenizer::{Tokenizer, Tokens};
 

@@ -1,5 +1,6 @@
 //! AdamW (Loshchilov and Hutter, arXiv 1711.05101) in one pass over memory.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 
 use candle_core::{bail, CpuStorage, InplaceOp2, Layout, Result, Tensor};
@@ -9,6 +10,21 @@ use super::simd::{sum2, vectorized};
 use super::{cpu_floats, floats};
 
 const BLOCK: usize = 32 * 1024;
+
+/// A number that changes when any value of a float32 tensor does: whether a training moved it.
+pub fn fingerprint(values: &Tensor) -> Result<u64> {
+    let values = values.contiguous()?;
+    let guard = values.storage_and_layout();
+    let block = |values: &[f32]| {
+        let mut hasher = DefaultHasher::new();
+        values.iter().for_each(|value| hasher.write_u32(value.to_bits()));
+        hasher.finish()
+    };
+    let blocks: Vec<u64> = cpu_floats(&guard, "fingerprint")?.par_chunks(BLOCK).map(block).collect();
+    let mut hasher = DefaultHasher::new();
+    blocks.hash(&mut hasher);
+    Ok(hasher.finish())
+}
 
 /// The numbers of one step, as PyTorch's `torch.optim.AdamW` names them.
 #[derive(Clone, Copy, Debug)]

@@ -15,8 +15,9 @@ pub const IGNORE: u32 = u32::MAX;
 /// Logits that are held at a time (4 MB), unless that is fewer than [`ROWS`] rows.
 const CHUNK: usize = 1024 * 1024;
 
-/// Rows that are taken at a time at least: each time, the whole weight and its gradient pass through the processor.
-const ROWS: usize = 128;
+/// Rows that are taken at a time at least: each time, the whole weight and its gradient pass through the processor, three
+/// times packed anew.
+const ROWS: usize = 256;
 
 /// What the backward of [`linear_cross_entropy`] will be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,14 +122,18 @@ impl LinearCrossEntropy {
         let scale = 1.0 / counted.len().max(1) as f32;
         let mut saved = Saved {
             dhidden: vec![0f32; if self.wanted.hidden { hidden.len() } else { 0 }],
-            dweight: vec![0f32; if self.wanted.weight { weight.len() } else { 0 }],
+            dweight: match self.wanted.weight {
+                false => Vec::new(),
+                true if counted.is_empty() => vec![0f32; weight.len()],
+                true => room(weight.len()), // the first part's product is written over what is there
+            },
             dbias: vec![0f32; if self.wanted.hidden { bias.len() } else { 0 }],
         };
         let chunk = (CHUNK / vocabulary).max(ROWS).min(counted.len().max(1));
         let mut logits = room(chunk * vocabulary);
         let mut dh = room(chunk * d);
         let mut total = 0f64;
-        for part in counted.chunks(chunk) {
+        for (first, part) in counted.chunks(chunk).enumerate().map(|(i, part)| (i == 0, part)) {
             let n = part.len();
             let threads = threads_for(n * vocabulary * d);
             let h: Vec<f32> = part.iter().flat_map(|i| &hidden[i * d..(i + 1) * d]).copied().collect();
@@ -154,7 +159,7 @@ impl LinearCrossEntropy {
             if self.wanted.weight {
                 let (logits, sum) =
                     ((&*logits, At::transposed(vocabulary)), Gemm { m: vocabulary, n: d, k: n, threads });
-                sum.run((&mut saved.dweight, At::rows(d)), true, logits, here);
+                sum.run((&mut saved.dweight, At::rows(d)), !first, logits, here);
             }
         }
         if let Ok(mut slot) = self.saved.lock() {

@@ -24,7 +24,7 @@ mod swiglu;
 
 pub use self::half::linear_half;
 pub use activation::{activate, Activation, ACTIVATIONS};
-pub use adamw::{adamw_step, add_gradient, gradient_norm, AdamWStep};
+pub use adamw::{adamw_step, add_gradient, fingerprint, gradient_norm, AdamWStep};
 pub use attention::{attention, attention_fused, attention_packed, attention_within, Span};
 pub use collect::{backward, backward_part, Sums};
 pub use cross_entropy::{linear_cross_entropy, Wanted, IGNORE};

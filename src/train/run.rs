@@ -1,8 +1,6 @@
 //! The training loop.
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::BTreeMap;
-use std::hash::Hasher;
 use std::time::Instant;
 
 use candle_core::Tensor;
@@ -16,7 +14,7 @@ use crate::dataset::{Batch, Dataset};
 use crate::error::Result;
 use crate::history::{Ended, History, StepRecord};
 use crate::nn::{Aside, Param};
-use crate::ops::mix;
+use crate::ops::{fingerprint, mix};
 use crate::optim::AdamW;
 use crate::show::say;
 use crate::sys::{capped, short_preset, stopped};
@@ -283,15 +281,7 @@ pub(super) fn set_trained(model: &dyn Trainable, weights: &BTreeMap<String, Tens
 
 /// One number per trainable tensor that changes when any of its values does.
 fn fingerprints(model: &dyn Trainable) -> Result<Vec<u64>> {
-    let mut all = Vec::new();
-    for param in trained(model) {
-        let mut hasher = DefaultHasher::new();
-        for value in param.var().flatten_all()?.to_vec1::<f32>()? {
-            hasher.write_u32(value.to_bits());
-        }
-        all.push(hasher.finish());
-    }
-    Ok(all)
+    trained(model).into_iter().map(|param| Ok(fingerprint(param.var())?)).collect()
 }
 
 fn count_moved(before: &[u64], after: &[u64]) -> usize {
