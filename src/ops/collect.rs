@@ -73,7 +73,10 @@ impl Collected {
 
 /// The gradients of weights, added up over the parts of a batch: one sum for each use of each weight.
 #[derive(Default)]
-pub struct Sums(Mutex<HashMap<(TensorId, usize), Arc<Mutex<Sum>>>>);
+pub struct Sums(Mutex<HashMap<Use, Arc<Mutex<Sum>>>>);
+
+/// A weight, and how many uses of it came before.
+type Use = (TensorId, usize);
 
 struct Sum {
     weight: Tensor,
