@@ -1,12 +1,12 @@
 //! The machine's memory, disk and cores, as far as they can be asked without more crates.
 
-use crate::process::command;
+use crate::process::{command, first_line};
 use std::path::Path;
 
 /// Memory in bytes, all of it.
 pub fn memory() -> Option<u64> {
     meminfo("MemTotal:").or_else(|| {
-        let text = crate::process::first_line(command("sysctl").args(["-n", "hw.memsize"]))?;
+        let text = first_line(command("sysctl").args(["-n", "hw.memsize"]))?;
         text.parse().ok()
     })
 }
@@ -46,6 +46,18 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// The processor's name.
+pub fn processor() -> Option<String> {
+    let told = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| processor_in(&text));
+    told.or_else(|| first_line(command("sysctl").args(["-n", "machdep.cpu.brand_string"])))
+}
+
+/// The first `model name` of `/proc/cpuinfo`.
+fn processor_in(text: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(':').map(|(_, name)| name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 /// Whether this is the superuser, whom Jupyter lets in only when told so.
 pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -60,6 +72,13 @@ mod tests {
     fn memory_is_read_in_bytes() {
         assert_eq!(field("MemTotal:       1000 kB\nMemFree: 10 kB\n", "MemFree:"), Some(10_240));
         assert_eq!(field("", "MemFree:"), None);
+    }
+
+    #[test]
+    fn the_processor_has_the_name_that_the_system_gives_it() {
+        let text = "processor\t: 0\nmodel name\t: AMD EPYC 7\nflags\t: fpu\n\nmodel name\t: AMD EPYC 7\n";
+        assert_eq!(processor_in(text).as_deref(), Some("AMD EPYC 7"));
+        assert_eq!(processor_in("processor\t: 0\n"), None);
     }
 
     #[test]

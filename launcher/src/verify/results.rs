@@ -1,5 +1,6 @@
-//! `aula verify --full` writes what the lessons measured into `docs/results.md`: the outputs of the cells whose metadata
-//! says `"aula": { "result": true }`, as they came out, with the commit, the machine and the time.
+//! `aula verify --full` writes what the lessons measured into `docs/results.md`, the whole of it: the outputs of the cells whose
+//! metadata says `"aula": { "result": true }` and of every training, as they came out, with the commit, the machine, the
+//! seeds and the times.
 
 use crate::machine;
 use crate::paths::Places;
@@ -8,24 +9,40 @@ use crate::process::{command, first_line};
 use crate::run;
 use crate::say;
 use crate::state;
-use serde_json::Value;
+use serde_json::{json, Value};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-const BEGIN: &str = "<!-- written by `aula verify --full`: begin -->";
-const END: &str = "<!-- written by `aula verify --full`: end -->";
 
 /// What the lessons' figures depend on.
 const SOURCES: [&str; 4] = ["src", "data", "notebooks", "Cargo.lock"];
 
-/// A lesson that was executed in full.
+/// Settings with a seed, and the files that give its default.
+const SEEDED: [(&str, &str); 5] = [
+    ("TrainConfig", "src/train/config.rs"),
+    ("LoraConfig", "src/nn/lora.rs"),
+    ("GenerateConfig", "src/generate.rs"),
+    ("SplitConfig", "src/split/mod.rs"),
+    ("BootstrapConfig", "src/metrics/interval.rs"),
+];
+
+/// How a training's line on its energy begins, in either language.
+const ENERGY: [&str; 2] = ["Energía: ", "Energy: "];
+
+/// A lesson that was executed.
 pub struct Executed {
     /// The notebook as it ships.
     pub source: PathBuf,
-    /// Its copy with outputs.
+    /// Its copy with outputs, where it was executed in full.
     pub copy: PathBuf,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+impl Executed {
+    fn name(&self, places: &Places) -> String {
+        self.source.strip_prefix(&places.root).unwrap_or(&self.source).display().to_string()
+    }
 }
 
 /// Where the executed copy of a notebook goes.
@@ -34,30 +51,117 @@ pub fn copy_of(places: &Places, notebook: &Path) -> PathBuf {
     places.aula.join("executed").join(folder).join(notebook.file_name().unwrap_or_default())
 }
 
-/// Writes the section of `docs/results.md` that belongs to this command, and nothing else of that file.
-pub fn write(places: &Places, lessons: &[Executed]) -> Result<()> {
-    let mut section = heading(places);
-    for lesson in lessons {
-        let texts = tagged(&run::read(&lesson.source)?, &run::read(&lesson.copy)?);
-        let name = lesson.source.strip_prefix(&places.root).unwrap_or(&lesson.source).display();
-        section += &format!("\n### `{name}`\n\nAll its cells in {:.0} s.\n", lesson.elapsed.as_secs_f64());
-        for text in texts {
-            section += &format!("\n```text\n{}\n```\n", text.trim_end());
-        }
-    }
-    let path = places.root.join("docs/results.md");
-    let old = std::fs::read_to_string(&path).unwrap_or_default();
-    state::write(&path, replaced(&old, &section).as_bytes())
+/// Where the times of the short preset are kept until the next [`write`].
+fn short_times_file(places: &Places) -> PathBuf {
+    places.aula.join("executed/short.json")
 }
 
-/// The commit, whether its files were changed since, and the machine.
+/// Keeps the times of the lessons under the short preset.
+pub fn keep_short_times(places: &Places, lessons: &[Executed]) -> Result<()> {
+    let seconds = lessons.iter().map(|lesson| (lesson.name(places), json!(lesson.elapsed.as_secs_f64())));
+    let kept = json!({ "commit": commit(places), "seconds": Value::Object(seconds.collect()) });
+    state::write(&short_times_file(places), kept.to_string().as_bytes())
+}
+
+/// Writes `docs/results.md`.
+pub fn write(places: &Places, lessons: &[Executed]) -> Result<()> {
+    let short = std::fs::read(short_times_file(places)).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let mut text = heading(places) + &times(places, lessons, &short.unwrap_or_default());
+    for lesson in lessons {
+        let (source, copy) = (run::read(&lesson.source)?, run::read(&lesson.copy)?);
+        let texts = kept(&source, &copy);
+        if texts.is_empty() {
+            continue;
+        }
+        text += &format!("\n## `{}`\n", lesson.name(places));
+        let seeds = seeds(&source);
+        if !seeds.is_empty() {
+            let quoted: Vec<String> = seeds.iter().map(|seed| format!("`{seed}`")).collect();
+            text += &format!("\nSeeds that its cells name: {}.\n", quoted.join(", "));
+        }
+        for block in texts {
+            text += &format!("\n```text\n{}\n```\n", block.trim_end());
+        }
+    }
+    state::write(&places.root.join("docs/results.md"), text.as_bytes())
+}
+
+fn git(places: &Places, arguments: &[&str]) -> Option<String> {
+    first_line(command("git").current_dir(&places.root).args(arguments))
+}
+
+fn commit(places: &Places) -> String {
+    git(places, &["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "?".to_owned())
+}
+
+/// The commit, whether its files were changed since, the machine, and the seeds where a cell names none.
 fn heading(places: &Places) -> String {
-    let git = |arguments: &[&str]| first_line(command("git").current_dir(&places.root).args(arguments));
-    let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "?".to_owned());
-    let changed = git(&[&["status", "--porcelain", "--"], &SOURCES[..]].concat());
+    let changed = git(places, &[&["status", "--porcelain", "--"], &SOURCES[..]].concat());
     let changed = if changed.is_some_and(|line| !line.is_empty()) { ", with changes not committed" } else { "" };
+    let processor = machine::processor().unwrap_or_else(|| "unknown".to_owned());
     let (cores, memory) = (machine::cores(), machine::memory().unwrap_or(0) >> 30);
-    format!("## The lessons, in full\n\nCommit {commit}{changed}; {cores} processors, {memory} GiB of memory.\n")
+    let threads = std::env::var("RAYON_NUM_THREADS").unwrap_or_else(|_| cores.to_string());
+    let commit = commit(places);
+    let seeds: Vec<String> = SEEDED
+        .iter()
+        .filter_map(|(name, file)| Some(format!("`{name}` {}", default_seed(&places.root.join(file), name)?)))
+        .collect();
+    format!(
+        "# The lessons, in full\n\n\
+        Written by `cargo verify --full --lessons`, the whole file: what the cells that measure print, and every training with its\n\
+        time and energy. What else was measured stands in [measurements.md](measurements.md).\n\n\
+        Commit {commit}{changed}. Processor: {processor}, {cores} of its cores, {threads} threads; {memory} GiB of memory.\n\n\
+        Seeds where a cell names no other: {}.\n",
+        seeds.join(", ")
+    )
+}
+
+/// The seed that the settings `name` have by themselves, read from the library's source.
+fn default_seed(file: &Path, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let from = &text[text.find(&format!("impl Default for {name} "))?..];
+    number(&from[from.find("seed: ")? + "seed: ".len()..])
+}
+
+/// The whole number at the beginning of a text.
+fn number(text: &str) -> Option<u64> {
+    text[..text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())].parse().ok()
+}
+
+/// The seconds of each lesson, and those of the short preset where they were kept.
+fn times(places: &Places, lessons: &[Executed], short: &Value) -> String {
+    let of_short = short["commit"].as_str();
+    let mut text = "\n| lesson | all its cells, in full |".to_owned();
+    text += &of_short.map_or(String::new(), |commit| format!(" short preset (commit {commit}) |"));
+    text += if of_short.is_some() { "\n| --- | ---: | ---: |\n" } else { "\n| --- | ---: |\n" };
+    for lesson in lessons {
+        let name = lesson.name(places);
+        text += &format!("| `{name}` | {:.0} s |", lesson.elapsed.as_secs_f64());
+        if of_short.is_some() {
+            text += &short["seconds"][&name].as_f64().map_or(" |".to_owned(), |seconds| format!(" {seconds:.0} s |"));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The seeds that a lesson's cells name: `seed: 7`, `split(0.9, 42)`.
+fn seeds(notebook: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for cell in cells(notebook).iter().filter(|cell| cell["cell_type"] == "code") {
+        let code = run::source(cell);
+        for (place, word) in code.match_indices("seed") {
+            let value = code[place + word.len()..].trim_start_matches(": u64");
+            let value = value.trim_start().trim_start_matches([':', '=']).trim_start();
+            found.extend(number(value).map(|seed| format!("seed: {seed}")));
+        }
+        for (place, word) in code.match_indices(".split(") {
+            let inside = code[place + word.len()..].split(')').next().unwrap_or_default();
+            let last = inside.rsplit(", ").next().and_then(|last| last.parse::<u64>().ok());
+            found.extend(last.map(|_| format!("split({inside})")));
+        }
+    }
+    found
 }
 
 /// How the lessons' figures stand: written at which commit, and whether what they depend on has changed since. Nothing
@@ -82,30 +186,49 @@ pub fn age(places: &Places) -> Option<String> {
     })
 }
 
-/// The commit that the section names.
+/// The commit that the file names.
 fn written_at(text: &str) -> Option<&str> {
-    let section = &text[text.find(BEGIN)?..];
-    let rest = &section[section.find("Commit ")? + "Commit ".len()..];
+    let rest = text.lines().find_map(|line| line.strip_prefix("Commit "))?;
     rest.split(|c: char| !c.is_ascii_alphanumeric()).next().filter(|commit| !commit.is_empty())
 }
 
-/// The texts of the tagged cells: what they printed, and their result in plain text.
-fn tagged(source: &Value, executed: &Value) -> Vec<String> {
-    let cells = |notebook: &Value| notebook["cells"].as_array().cloned().unwrap_or_default();
-    let ids: Vec<Value> = cells(source)
-        .iter()
-        .filter(|cell| cell["metadata"]["aula"]["result"] == true)
-        .map(|cell| cell["id"].clone())
-        .collect();
-    cells(executed)
-        .iter()
-        .filter(|cell| ids.contains(&cell["id"]))
-        .map(printed)
-        .filter(|text| !text.is_empty())
-        .collect()
+fn cells(notebook: &Value) -> Vec<Value> {
+    notebook["cells"].as_array().cloned().unwrap_or_default()
 }
 
-fn printed(cell: &Value) -> String {
+/// What the tagged cells printed, and their results in plain text; and of other cells each training's table with its
+/// energy, once, below the line of code that trained.
+fn kept(source: &Value, executed: &Value) -> Vec<String> {
+    let source = cells(source);
+    let tagged =
+        |cell: &Value| source.iter().any(|one| one["id"] == cell["id"] && one["metadata"]["aula"]["result"] == true);
+    let (mut texts, mut trainings) = (Vec::new(), BTreeSet::new());
+    for cell in cells(executed) {
+        if tagged(&cell) {
+            texts.push(outputs(&cell).concat());
+            continue;
+        }
+        let mut begin = line_that_trains(&cell);
+        for text in outputs(&cell) {
+            let energy = ENERGY.iter().find_map(|words| text.find(words)).map(|place| text[place..].to_owned());
+            if energy.is_some_and(|energy| trainings.insert(energy.lines().next().unwrap_or_default().to_owned())) {
+                texts.push(std::mem::take(&mut begin) + &text);
+            }
+        }
+    }
+    texts.retain(|text| !text.trim().is_empty());
+    texts
+}
+
+/// `let history = fine_tune(...)?;`, or nothing.
+fn line_that_trains(cell: &Value) -> String {
+    let code = run::source(cell);
+    let line = code.lines().find(|line| line.contains("fine_tune("));
+    line.map_or(String::new(), |line| format!("{}\n", line.trim()))
+}
+
+/// Each output of a cell in plain text.
+fn outputs(cell: &Value) -> Vec<String> {
     let outputs = cell["outputs"].as_array().cloned().unwrap_or_default();
     let text = |value: &Value| match value {
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
@@ -122,41 +245,25 @@ fn printed(cell: &Value) -> String {
     texts.collect()
 }
 
-/// `old` with the section between the two marks replaced, or added at its end.
-fn replaced(old: &str, section: &str) -> String {
-    let section = format!("{BEGIN}\n\n{section}\n{END}");
-    match (old.find(BEGIN), old.find(END)) {
-        (Some(begin), Some(end)) if begin < end => format!("{}{section}{}", &old[..begin], &old[end + END.len()..]),
-        _ => format!("{}\n\n{section}\n", old.trim_end()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
-    fn only_the_part_between_the_marks_changes() {
-        let first = replaced("# Measured\n\nBy hand.\n", "one");
-        assert_eq!(first, format!("# Measured\n\nBy hand.\n\n{BEGIN}\n\none\n{END}\n"));
-        let moved = first.replace(END, &format!("{END}\n\nAfter."));
-        assert_eq!(replaced(&moved, "two"), moved.replace("one", "two"));
+    fn the_commit_is_the_one_that_a_line_begins_with() {
+        assert_eq!(written_at("# In full\n\nOf Commit 99.\n\nCommit 1f203fb, with changes; 2.\n"), Some("1f203fb"));
+        assert_eq!(written_at("# Measured\n"), None);
     }
 
     #[test]
-    fn the_commit_is_the_one_that_the_section_names() {
-        let text = replaced("# Measured\n\nCommit 99.\n", "## In full\n\nCommit 1f203fb, with changes; 2 processors.");
-        assert_eq!(written_at(&text), Some("1f203fb"));
-        assert_eq!(written_at("# Measured\n\nCommit 99.\n"), None);
-    }
-
-    #[test]
-    fn what_tagged_cells_print_is_kept_as_it_came() {
+    fn what_tagged_cells_print_is_kept_as_it_came_and_each_training_once() {
         let source = json!({ "cells": [
             { "id": "a", "metadata": {} },
             { "id": "b", "metadata": { "aula": { "result": true } } },
+            { "id": "c", "metadata": {} },
+            { "id": "d", "metadata": {} },
         ]});
+        let table = "Training 100 %\nAll moved. Energy: 12 J (0 Wh), 2 s; estimated.\nepoch  loss\n    0     9";
         let executed = json!({ "cells": [
             { "id": "a", "outputs": [{ "name": "stdout", "text": "not this" }] },
             { "id": "b", "outputs": [
@@ -164,7 +271,37 @@ mod tests {
                 { "name": "stderr", "text": "a warning" },
                 { "data": { "text/plain": "done" } },
             ] },
+            { "id": "c", "source": ["let config = 1;\n", "let h = fine_tune(&mut m)?;"], "outputs": [
+                { "data": { "text/plain": "Reading 3 texts" } },
+                { "data": { "text/plain": table } },
+            ] },
+            { "id": "d", "source": "h", "outputs": [{ "data": { "text/plain": table } }] },
         ]});
-        assert_eq!(tagged(&source, &executed), ["base 9\nLoRA 7\ndone\n"]);
+        let training = format!("let h = fine_tune(&mut m)?;\n{table}\n");
+        assert_eq!(kept(&source, &executed), ["base 9\nLoRA 7\ndone\n", &training]);
+    }
+
+    #[test]
+    fn seeds_are_found_in_the_cells_and_in_the_library() {
+        let code = ["let seed: u64 = 7;\n", "data.split(0.9, 42)?; C { seed: 3, ..d }; s(seed)", "a.split(&config)"];
+        let notebook = json!({ "cells": [{ "cell_type": "code", "source": code }] });
+        let found: Vec<String> = seeds(&notebook).into_iter().collect();
+        assert_eq!(found, ["seed: 3", "seed: 7", "split(0.9, 42)"]);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for (name, file) in SEEDED {
+            assert!(default_seed(&root.join(file), name).is_some(), "{file}: {name} has no seed");
+        }
+    }
+
+    #[test]
+    fn times_of_the_short_preset_stand_beside_those_in_full() {
+        let root = PathBuf::from("/course");
+        let places = Places { aula: root.join(".aula"), root };
+        let source = places.root.join("notebooks/en/a.ipynb");
+        let lessons = [Executed { copy: source.clone(), source, elapsed: Duration::from_secs(90) }];
+        let alone = times(&places, &lessons, &Value::Null);
+        assert!(alone.ends_with("| --- | ---: |\n| `notebooks/en/a.ipynb` | 90 s |\n"), "{alone}");
+        let short = json!({ "commit": "abc", "seconds": { "notebooks/en/a.ipynb": 20.4 } });
+        assert!(times(&places, &lessons, &short).ends_with("a.ipynb` | 90 s | 20 s |\n"));
     }
 }
