@@ -374,4 +374,40 @@ mod tests {
         assert_eq!(batch.counted(), 3);
         Ok(())
     }
+
+    #[test]
+    fn of_many_tokens_15_in_100_are_hidden_8_of_10_by_the_mask_and_special_ones_never() {
+        let masking = Masking { rate: 0.15, mask: 4, vocab_size: 30_000, special: vec![0, 2, 3] };
+        // 50,000 words with a mark before each tenth.
+        let ids: Vec<u32> =
+            (0..50_000u32).flat_map(|i| if i % 10 == 0 { vec![2, 5 + i % 900] } else { vec![5 + i % 900] }).collect();
+        let (hidden, labels) = masking.hide(&ids, 7);
+        let (mut masked, mut other, mut stay, mut left) = (0u32, 0u32, 0u32, 0u32);
+        for ((id, now), label) in ids.iter().zip(&hidden).zip(&labels) {
+            match (*label, *now) {
+                (IGNORE, now) => {
+                    assert_eq!(now, *id, "what is not guessed is as it was");
+                    left += u32::from(*id != 2);
+                }
+                (label, _) if label != *id || *id == 2 => panic!("{label} is to be guessed at {id}"),
+                (_, 4) => masked += 1,
+                (_, now) if now == *id => stay += 1,
+                _ => other += 1,
+            }
+        }
+        let chosen = masked + other + stay;
+        assert_eq!(chosen + left, 50_000);
+        let near = |count: u32, all: u32, share: f64, within: f64| {
+            let found = f64::from(count) / f64::from(all);
+            assert!((found - share).abs() < within, "{found} in place of {share}");
+        };
+        // Within about four standard deviations.
+        near(chosen, 50_000, 0.15, 0.007);
+        near(masked, chosen, 0.8, 0.019);
+        near(other, chosen, 0.1, 0.014);
+        near(stay, chosen, 0.1, 0.014);
+        let (all_marks, none) = masking.hide(&[2, 0, 3], 7);
+        assert_eq!((all_marks, none), (vec![2, 0, 3], vec![IGNORE; 3]), "nothing but marks: nothing is hidden");
+        assert_eq!(masking.hide(&[2, 9, 3], 7).1, [IGNORE, 9, IGNORE], "at least one is");
+    }
 }

@@ -112,14 +112,14 @@ impl LanguageModel {
     pub fn logits_of(&self, ids: &[u32]) -> Result<Tensor> {
         check_ids(ids, self.decoder.head().var().dim(0)?)?;
         let hidden = self.decoder.hidden(&Pass::text(ids), None)?.detach();
-        Ok(ops::linear(&hidden, &self.decoder.head().value().detach(), false)?.squeeze(0)?)
+        Ok(ops::linear(&hidden, &self.decoder.head().held().detach(), false)?.squeeze(0)?)
     }
 
     /// The likeliest next tokens after a text, with their probabilities.
     pub fn next_tokens(&self, text: &str, count: usize) -> Result<Vec<(String, f32)>> {
         let ids = self.tokenizer.encode(text)?;
         let hidden = self.decoder.hidden(&Pass::text(&ids), None)?;
-        let logits = last_logits(&hidden.detach(), &self.decoder.head().value().detach())?.flatten_all()?;
+        let logits = last_logits(&hidden.detach(), &self.decoder.head().held().detach())?.flatten_all()?;
         let named = |(id, share): (u32, f32)| Ok((self.tokenizer.decode(&[id])?, share));
         likeliest(&logits, count)?.into_iter().map(named).collect()
     }
@@ -204,7 +204,7 @@ impl LanguageModel {
         on_worker(move || {
             let _nothing_kept = Untracked::begin();
             let hidden = self.decoder.hidden(&pass, Some(cache))?.detach();
-            Ok(last_logits(&hidden, &self.decoder.head().value().detach())?)
+            Ok(last_logits(&hidden, &self.decoder.head().held().detach())?)
         })
     }
 
@@ -339,7 +339,7 @@ impl Trainable for LanguageModel {
         let head = self.decoder.head();
         let wanted = Wanted { hidden: training, weight: training && head.trainable };
         let smoothing = batch.smoothing_while(training);
-        Ok(ops::linear_cross_entropy(&hidden, &head.value(), None, &batch.labels, smoothing, wanted)?)
+        Ok(ops::linear_cross_entropy(&hidden, &head.held(), None, &batch.labels, smoothing, wanted)?)
     }
 }
 

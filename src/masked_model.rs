@@ -177,7 +177,7 @@ impl MaskedModel {
         let (texts, time, d) = states.dims3()?;
         let (weight, bias) = self.model.decoder();
         let states = self.model.transformed(&states.detach().reshape((texts * time, d))?)?.detach();
-        let logits = ops::linear(&states, &weight.value().detach(), false)?.broadcast_add(&bias.value().detach())?;
+        let logits = ops::linear(&states, &weight.held().detach(), false)?.broadcast_add(&bias.value().detach())?;
         Ok(logits.reshape((texts, time, ()))?.detach())
     }
 
@@ -243,7 +243,7 @@ impl Trainable for MaskedModel {
         let (weight, bias) = self.model.decoder();
         let wanted = Wanted { hidden: training, weight: training && weight.trainable };
         let smoothing = batch.smoothing_while(training);
-        Ok(ops::linear_cross_entropy(&states, &weight.value(), Some(&bias.value()), &labels, smoothing, wanted)?)
+        Ok(ops::linear_cross_entropy(&states, &weight.held(), Some(&bias.value()), &labels, smoothing, wanted)?)
     }
 }
 

@@ -206,7 +206,7 @@ impl Seq2Seq {
         on_worker(|| {
             let _nothing_kept = Untracked::begin();
             let states = self.model.decode(&Pass::side_by_side(tokens), source, Some(cache))?.detach();
-            Ok(last_logits(&states, &self.model.head().value().detach())?)
+            Ok(last_logits(&states, &self.model.head().held().detach())?)
         })
     }
 
@@ -215,7 +215,7 @@ impl Seq2Seq {
         batch.check(&self.needs())?;
         let (targets, _) = self.written(batch, false)?;
         let states = self.model.decode(&targets, &self.encode(&batch.pass(false)?)?, None)?.detach();
-        Ok(ops::linear(&states, &self.model.head().value().detach(), false)?)
+        Ok(ops::linear(&states, &self.model.head().held().detach(), false)?)
     }
 
     /// The pass over what the decoder is given, the start and each target but for its last token; and the labels there.
@@ -296,7 +296,7 @@ impl Trainable for Seq2Seq {
         let head = self.model.head();
         let wanted = Wanted { hidden: training, weight: training && head.trainable };
         let smoothing = batch.smoothing_while(training);
-        Ok(ops::linear_cross_entropy(&states, &head.value(), None, &labels, smoothing, wanted)?)
+        Ok(ops::linear_cross_entropy(&states, &head.held(), None, &labels, smoothing, wanted)?)
     }
 }
 

@@ -152,6 +152,32 @@ fn no_file_is_much_longer_than_400_lines() {
 }
 
 #[test]
+fn unsafe_code_stands_in_ops_and_sys_only_each_block_with_its_reason() {
+    let mut files = Vec::new();
+    rust_files(&source(), &mut files);
+    rust_files(&source().join("../launcher/src"), &mut files);
+    let mut blocks = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for (i, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if !["unsafe {", "unsafe impl", "unsafe fn", "unsafe extern"].iter().any(|word| code.contains(word)) {
+                continue;
+            }
+            blocks += 1;
+            let at = format!("{}:{}", file.display(), i + 1);
+            let inside =
+                file.strip_prefix(source()).is_ok_and(|file| file.starts_with("ops") || file.starts_with("sys"));
+            assert!(inside, "{at}: unsafe belongs into src/ops or src/sys");
+            let reason = lines[i.saturating_sub(6)..i].iter().any(|line| line.contains("// SAFETY: "));
+            assert!(reason, "{at}: a // SAFETY: comment says why it is right");
+        }
+    }
+    assert!(blocks > 0, "none was found: the reader is blind");
+}
+
+#[test]
 fn the_reader_of_uses_sees_braces() {
     let names = used("use crate::{error::Error, sys}; crate::ops::linear(); $crate::lang::x");
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["error", "lang", "ops", "sys"]);

@@ -4,52 +4,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+mod reference;
 
-use aula::dataset::Batch;
+use std::collections::HashMap;
+
 use aula::hub::load_weights;
 use aula::language_model::{LanguageModel, LoraConfig};
 use aula::optim::{AdamW, AdamWConfig};
 use aula::schedule::Schedule;
 use aula::train::{train_step, Trainable};
-use candle_core::{Device, Tensor};
-
-fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
+use candle_core::Tensor;
+use reference::{causal_batch, difference, fixture, floats, loss_and_gradients_equal, rows as ids, tensors};
 
 fn load(name: &str) -> (LanguageModel, HashMap<String, Tensor>) {
-    let folder = fixture(name);
-    let model = LanguageModel::load(&folder.to_string_lossy()).unwrap();
-    let base = if folder.join("expected.safetensors").exists() { folder } else { fixture("llama") };
-    (model, candle_core::safetensors::load(base.join("expected.safetensors"), &Device::Cpu).unwrap())
-}
-
-fn ids(tensor: &Tensor) -> Vec<Vec<u32>> {
-    tensor.to_dtype(candle_core::DType::U32).unwrap().to_vec2().unwrap()
-}
-
-fn padded_batch(expected: &HashMap<String, Tensor>) -> Batch {
-    let lengths: Vec<u32> = expected["lengths"].to_dtype(candle_core::DType::U32).unwrap().to_vec1().unwrap();
-    let rows = ids(&expected["input_ids"]);
-    let rows: Vec<&[u32]> = rows.iter().zip(&lengths).map(|(row, n)| &row[..*n as usize]).collect();
-    Batch::new(&rows).unwrap()
-}
-
-fn difference(a: &Tensor, b: &Tensor) -> f32 {
-    let difference = (a - b).unwrap().abs().unwrap().flatten_all().unwrap();
-    difference.max(0).unwrap().to_scalar().unwrap()
-}
-
-/// The largest difference, as a share of the largest number of `b`.
-fn relative(a: &Tensor, b: &Tensor) -> f32 {
-    let largest: f32 = b.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap();
-    difference(a, b) / largest.max(1e-12)
-}
-
-fn floats(tensor: &Tensor) -> Vec<f64> {
-    tensor.to_dtype(candle_core::DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    let base = if fixture(name).join("expected.safetensors").exists() { name } else { "llama" };
+    (LanguageModel::load(&reference::path(name)).unwrap(), reference::expected(base))
 }
 
 #[test]
@@ -76,23 +45,13 @@ fn shards_and_an_untied_head_load_to_the_same_logits() {
 #[test]
 fn loss_and_every_gradient_equal_pytorch_and_padding_never_counts() {
     let (model, expected) = load("llama");
-    let loss = model.loss(&padded_batch(&expected), true).unwrap();
-    assert!((f64::from(loss.to_scalar::<f32>().unwrap()) - floats(&expected["loss"])[0]).abs() < 1e-5);
-    let gradients = [loss.backward().unwrap()];
-    let mut compared = 0;
-    for param in model.params() {
-        let mine = param.gradient(&gradients).unwrap().unwrap_or_else(|| panic!("{} has no gradient", param.name));
-        let error = relative(&mine, &expected[&format!("grad.{}", param.name)]);
-        assert!(error < 1e-3, "{} is off by {error}", param.name);
-        compared += 1;
-    }
-    assert_eq!(compared, expected.keys().filter(|name| name.starts_with("grad.")).count());
+    loss_and_gradients_equal(&model, &causal_batch(&expected), &expected);
 }
 
 /// Twenty AdamW steps on one batch; the rate of step `i` (from 0) is `rate(i)`.
 fn losses(max_grad_norm: f64, rate: impl Fn(usize) -> f64) -> Vec<f64> {
     let (model, expected) = load("llama");
-    let batch = padded_batch(&expected);
+    let batch = causal_batch(&expected);
     let mut optimizer = AdamW::new(AdamWConfig { max_grad_norm, ..AdamWConfig::default() });
     (0..20).map(|i| train_step(&model, &batch, &mut optimizer, rate(i)).unwrap().0).collect()
 }
@@ -118,13 +77,12 @@ fn twenty_adamw_steps_follow_pytorch() {
 #[test]
 fn peft_adapters_give_pefts_logits_and_merged_equals_unmerged() {
     let (mut model, _) = load("llama");
-    let expected =
-        candle_core::safetensors::load(fixture("llama-lora").join("expected.safetensors"), &Device::Cpu).unwrap();
+    let expected = reference::expected("llama-lora");
     let modules = vec!["q_proj".to_string(), "v_proj".to_string()];
     model
         .add_lora(&LoraConfig { rank: 4, alpha: 6.0, target_modules: modules, seed: 1, ..LoraConfig::default() })
         .unwrap();
-    let adapters = candle_core::safetensors::load(fixture("llama").join("lora.safetensors"), &Device::Cpu).unwrap();
+    let adapters = tensors("llama", "lora.safetensors");
     let mut set = 0;
     for param in model.params().into_iter().filter(|param| param.trainable) {
         param.set(&adapters[&format!("base_model.model.{}", param.name)]).unwrap();
@@ -143,7 +101,7 @@ fn with_lora_only_the_adapters_get_gradients_and_b_moves_first() {
     let (mut model, expected) = load("llama");
     model.add_lora(&LoraConfig::default()).unwrap();
     model.add_lora(&LoraConfig::default()).unwrap(); // run again: replaced, not stacked
-    let batch = padded_batch(&expected);
+    let batch = causal_batch(&expected);
     let gradients = model.loss(&batch, true).unwrap().backward().unwrap();
     let zero = |param: &aula::nn::Param| {
         let gradient = gradients.get(param.var())?;
@@ -172,7 +130,7 @@ fn a_saved_model_opens_again_with_the_same_logits() {
     let path = home.path().join("mi modelo ñ");
     model.add_lora(&LoraConfig::default()).unwrap();
     let mut optimizer = AdamW::new(AdamWConfig::default());
-    train_step(&model, &padded_batch(&expected), &mut optimizer, 1e-2).unwrap();
+    train_step(&model, &causal_batch(&expected), &mut optimizer, 1e-2).unwrap();
     model.save(&path.to_string_lossy()).unwrap();
     model.save(&path.to_string_lossy()).unwrap(); // run again: replaced whole
     let again = LanguageModel::load(&path.to_string_lossy()).unwrap();

@@ -13,16 +13,7 @@ use aula::ops::mix;
 use aula::schedule::Schedule;
 use aula::train::{evaluate, fine_tune, sweep, TrainConfig, Trainable};
 use candle_core::{Device, Tensor};
-
-fn model() -> LanguageModel {
-    LanguageModel::load(&reference::path("llama")).unwrap()
-}
-
-/// 16 texts to train on, 4 to measure on.
-fn data(model: &LanguageModel) -> (Dataset, Dataset) {
-    let text = |i: usize| format!("el gato {} come pan {i} the cat eats", "muy ".repeat(i % 5));
-    model.dataset(&(0..20).map(text).collect::<Vec<_>>(), 24).unwrap().split(0.8, 1).unwrap()
-}
+use reference::{llama as model, sentences as data};
 
 /// One number w that begins at 0, whatever the texts; its loss is the root of 0.6 - w, which is no number past 0.6.
 struct OneNumber(Param);

@@ -11,18 +11,13 @@ use aula::energy::Method;
 use aula::error::Result;
 use aula::history::{Ended, History};
 use aula::language_model::{LanguageModel, LoraConfig};
+use aula::masked_model::MaskedModel;
+use aula::ops::IGNORE;
 use aula::optim::{AdamW, AdamWConfig};
+use aula::schedule::Schedule;
 use aula::train::{evaluate, fine_tune, train_step, train_step_in_parts, Metric, ParamGroup, TrainConfig, Trainable};
-
-fn model() -> LanguageModel {
-    LanguageModel::load(&reference::path("llama")).unwrap()
-}
-
-/// 16 texts to train on, 4 to measure on.
-fn data(model: &LanguageModel) -> (Dataset, Dataset) {
-    let text = |i: usize| format!("el gato {} come pan {i} the cat eats", "muy ".repeat(i % 5));
-    model.dataset(&(0..20).map(text).collect::<Vec<_>>(), 24).unwrap().split(0.8, 1).unwrap()
-}
+use candle_core::D;
+use reference::{llama as model, sentences as data};
 
 fn config() -> TrainConfig {
     TrainConfig { epochs: 4, batch_size: 4, learning_rate: 1e-2, ..TrainConfig::default() }
@@ -184,13 +179,24 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Puts the checkpoint `from` aside, as `to`, if it is the one of this step.
+fn put_aside_at(step: usize, from: &str, to: &str) {
+    let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("checkpoints ñ");
+    let notes = std::fs::read_to_string(home.join(from).join("notes.json"));
+    if notes.is_ok_and(|notes| notes.contains(&format!("\"optimizer_steps\": {step}"))) {
+        copy(&home.join(from), &home.join(to));
+    }
+}
+
 /// Not a metric: at the end of the second epoch (step 8) it puts aside what was written in its midst (step 6).
 fn put_aside(_: &LanguageModel, _: &Dataset) -> Result<f64> {
-    let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("checkpoints ñ");
-    let notes = home.join("exact/notes.json");
-    if std::fs::read_to_string(&notes).is_ok_and(|notes| notes.contains("\"optimizer_steps\": 6")) {
-        copy(&home.join("exact"), &home.join("aside"));
-    }
+    put_aside_at(6, "exact", "aside");
+    Ok(0.0)
+}
+
+/// As [`put_aside`], for a model that guesses: epochs of 5 steps, and step 8 is in the midst of the second.
+fn put_hidden_aside(_: &MaskedModel, _: &Dataset) -> Result<f64> {
+    put_aside_at(8, "hidden", "hidden aside");
     Ok(0.0)
 }
 
@@ -232,18 +238,77 @@ fn a_resumed_training_has_the_losses_of_the_uninterrupted_one_bit_for_bit() {
 
 #[test]
 fn dropout_and_hidden_words_go_on_as_they_would_have() {
-    let load = || aula::masked_model::MaskedModel::load(&reference::path("bert/masked")).unwrap();
-    let start = load();
+    // The fixture's model, with BERT's own dropout: what is left out and what is hidden are drawn at each step.
+    let home = folder("with dropout");
+    copy(&reference::fixture("bert/masked"), &home);
+    let file = home.join("config.json");
+    let written = std::fs::read_to_string(&file).unwrap();
+    let dropout = written.replace("dropout_prob\": 0.0", "dropout_prob\": 0.1");
+    assert_eq!(dropout.matches("dropout_prob\": 0.1").count(), 2, "of states and of attention");
     let texts: Vec<String> = (0..24).map(|i| format!("el perro {i} corre por el parque")).collect();
-    let (train, valid) = start.dataset(&texts, 30).unwrap().split(0.8, 1).unwrap();
-    let run = |settings: &TrainConfig| fine_tune(&mut load(), &train, &valid, settings).unwrap();
-    let settings = TrainConfig { epochs: 3, ..config() };
+    let run = |settings: &TrainConfig| {
+        let mut model = MaskedModel::load(&text(&home)).unwrap();
+        let (train, valid) = model.dataset(&texts, 30).unwrap().split(0.8, 1).unwrap();
+        fine_tune(&mut model, &train, &valid, settings).unwrap()
+    };
+    let without = run(&TrainConfig { max_steps: 1, ..config() });
+    std::fs::write(&file, dropout).unwrap();
+    let (kept, aside) = (folder("hidden"), folder("hidden aside"));
+    let settings = TrainConfig {
+        epochs: 3,
+        checkpoint: text(&kept),
+        checkpoint_steps: 4,
+        metrics: vec![Metric::new("put_aside", put_hidden_aside)],
+        ..config()
+    };
     let whole = run(&settings);
-    let checkpoint = text(&folder("hidden"));
+    assert_eq!(whole.steps.len(), 15);
+    assert_ne!(whole.steps[0].loss, without.steps[0].loss, "dropout is at work");
+    assert!(aside.is_dir(), "nothing was put aside");
+    let settings = TrainConfig { resume: true, ..settings };
+    assert_eq!(bits(&run(&TrainConfig { checkpoint: text(&aside), ..settings.clone() })), bits(&whole));
     // Time that is over at once leaves the state before the first step.
-    let settings = TrainConfig { checkpoint, resume: true, ..settings };
+    let settings = TrainConfig { checkpoint: text(&folder("hidden")), ..settings };
     assert_eq!(run(&TrainConfig { max_minutes: 1e-9, ..settings.clone() }).steps.len(), 0);
     assert_eq!(bits(&run(&settings)), bits(&whole));
+}
+
+#[test]
+fn labels_are_smoothed_while_training_and_measured_as_they_are() {
+    let (start, smoothing) = (model(), 0.2);
+    let (train, valid) = data(&start);
+    let batch = train.batch(&(0..train.len()).collect::<Vec<_>>()).unwrap();
+    // The mean over all predictions of -ln p(label), and of -ln p of all tokens alike.
+    let (mut hard, mut soft) = (0.0, 0.0);
+    for row in 0..train.len() {
+        let ids = train.example(row).unwrap();
+        let shares = candle_nn::ops::log_softmax(&start.logits_of(ids).unwrap(), D::Minus1).unwrap();
+        let shares: Vec<Vec<f32>> = shares.to_vec2().unwrap();
+        for (next, shares) in ids.iter().skip(1).zip(shares) {
+            hard -= f64::from(shares[*next as usize]);
+            soft -= shares.iter().map(|share| f64::from(*share)).sum::<f64>() / shares.len() as f64;
+        }
+    }
+    let counted = batch.labels.iter().filter(|label| **label != IGNORE).count() as f64;
+    let expected = ((1.0 - smoothing) * hard + smoothing * soft) / counted;
+    let settings = |label_smoothing| TrainConfig {
+        label_smoothing,
+        batch_size: train.len(),
+        max_steps: 1,
+        schedule: Schedule::Constant,
+        warmup_ratio: 0.0,
+        ..config()
+    };
+    let losses = |smoothing| {
+        let mut model = model();
+        let history = fine_tune(&mut model, &train, &valid, &settings(smoothing)).unwrap();
+        assert_eq!(history.epochs.last().unwrap().valid_loss, evaluate(&model, &valid).unwrap().loss);
+        (history.steps[0].loss, history.epochs[0].valid_loss)
+    };
+    let ((plain, before), (smoothed, before_too)) = (losses(0.0), losses(smoothing));
+    assert!((plain - hard / counted).abs() < 1e-4, "{plain} against {}", hard / counted);
+    assert!((smoothed - expected).abs() < 1e-4 && (smoothed - plain).abs() > 1e-2, "{smoothed} against {expected}");
+    assert_eq!(before, before_too, "what is measured knows nothing of it");
 }
 
 #[test]

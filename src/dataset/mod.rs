@@ -352,4 +352,25 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (0..58).collect::<Vec<_>>());
     }
+
+    #[test]
+    fn texts_of_like_length_share_a_batch_and_batches_come_in_any_order() {
+        let lengths: Vec<usize> = (0..640).map(|i| 2 + i * 37 % 99).collect();
+        let data = dataset(&lengths);
+        let padding = |batches: &[Vec<usize>]| -> usize {
+            let pad = |rows: &Vec<usize>| {
+                let longest = rows.iter().map(|i| lengths[*i]).max().unwrap_or(0);
+                rows.iter().map(|i| longest - lengths[*i]).sum::<usize>()
+            };
+            batches.iter().map(pad).sum()
+        };
+        let batches = data.batches(16, 42, 0);
+        let mut mixed: Vec<usize> = (0..640).collect();
+        Rng::new(1).shuffle(&mut mixed);
+        let mixed: Vec<Vec<usize>> = mixed.chunks(16).map(<[usize]>::to_vec).collect();
+        let (ours, theirs, least) = (padding(&batches), padding(&mixed), padding(&data.in_order(16)));
+        assert!(5 * ours < theirs && least <= ours, "{ours} of padding, {theirs} by chance, at least {least}");
+        let firsts: Vec<usize> = batches.iter().map(|rows| lengths[rows[0]]).collect();
+        assert!(!firsts.is_sorted(), "short texts do not all come first");
+    }
 }

@@ -18,8 +18,8 @@ pub struct LoraConfig {
     pub alpha: f64,
     /// Which layers get one, by the end of their name; empty: all linear layers.
     pub target_modules: Vec<String>,
-    /// Holds the frozen matrices that get an adapter in bf16 (false): half their memory, each number rounded to 3 digits;
-    /// they are computed in f32 as before. What is saved or merged later has those digits.
+    /// Holds every frozen matrix in bf16 (false), the tables of tokens and positions and the head too: half their memory,
+    /// each number rounded to 3 digits; they are computed in f32 as before. What is saved or merged later has those digits.
     pub half: bool,
     /// Seed of the first values (42).
     pub seed: u64,
@@ -85,16 +85,17 @@ pub fn add_lora(model: &mut dyn Module, config: &LoraConfig, whole: &[&str]) -> 
         if chosen(&linear.weight.name) {
             linear.add_lora(config.rank, config.alpha, &mut rng)?;
         }
-        match config.half && linear.lora.is_some() {
-            true => linear.weight.narrow()?,
-            false => linear.weight.widen()?,
+    }
+    for param in model.params_mut() {
+        param.trainable = param.name.contains(".lora_") || is_whole(&param.name);
+        // Vectors, which norms and biases are, are a thousandth of a model.
+        match config.half && !param.trainable && param.var().rank() > 1 {
+            true => param.narrow()?,
+            false => param.widen()?,
         }
     }
     if config.half {
         give_back_memory();
-    }
-    for param in model.params_mut() {
-        param.trainable = param.name.contains(".lora_") || is_whole(&param.name);
     }
     let (trainable, all) = count_parameters(model);
     let share = 100.0 * trainable as f64 / all as f64;

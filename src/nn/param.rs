@@ -32,8 +32,18 @@ impl Param {
     }
 
     /// The value for a computation: tracked where trainable, a constant where frozen or while an [`Untracked`] lives.
-    /// Nothing is copied.
+    /// Nothing is copied, unless it is held in bf16: then this is a copy in f32.
     pub fn value(&self) -> Tensor {
+        let value = self.held();
+        match self.is_half() {
+            true => value.to_dtype(DType::F32).unwrap_or(value), // the op that gets it says what is wrong with it
+            false => value,
+        }
+    }
+
+    /// As [`Param::value`] in the type in which it is held, for the ops that read bf16: [`ops::linear`],
+    /// [`ops::linear_half`], [`ops::embedding`], [`ops::linear_cross_entropy`].
+    pub fn held(&self) -> Tensor {
         match self.trainable && !Untracked::now() {
             true => self.var.as_tensor().clone(),
             false => self.var.as_detached_tensor(),
@@ -48,7 +58,7 @@ impl Param {
         let shape = [pass.texts(), pass.time];
         let largest = ids.iter().max().map_or(0, |id| *id as usize);
         if !self.trainable || !pass.is_training() || largest >= self.var.dim(0)? {
-            return ops::embedding(&self.value(), ids, &shape); // which says so where an id is past the table
+            return ops::embedding(&self.held(), ids, &shape); // which says so where an id is past the table
         }
         let (rows, places) = ops::distinct(ids);
         let stand_in = Var::from_tensor(&ops::embedding(&self.var.as_detached_tensor(), &rows, &[rows.len()])?)?;

@@ -47,6 +47,17 @@ pub struct AdamWStep {
 
 /// Moves `parameter` in place by one AdamW step; `m` and `v` are its running means, zero at first.
 ///
+/// With p the parameter, g the gradient times `gradient_scale` and t the step's number, for each number of the tensor:
+///
+/// ```text
+/// m ← beta1 · m + (1 - beta1) · g
+/// v ← beta2 · v + (1 - beta2) · g²
+/// p ← p · (1 - rate · decay) - rate · m̂ / (√v̂ + eps),  m̂ = m / (1 - beta1ᵗ),  v̂ = v / (1 - beta2ᵗ)
+/// ```
+///
+/// which is algorithm 2 of the paper as `torch.optim.AdamW` has it; the tests follow twenty of its steps. Shapes: any, the
+/// same for the parameter and the gradient; `m` and `v` hold as many numbers.
+///
 /// candle's optimizer makes a dozen temporaries per tensor, which costs more than the backward pass of a small model.
 pub fn adamw_step(parameter: &Tensor, gradient: &Tensor, m: &mut [f32], v: &mut [f32], step: &AdamWStep) -> Result<()> {
     let count = parameter.elem_count();

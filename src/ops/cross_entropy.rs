@@ -2,10 +2,12 @@
 
 use std::sync::Mutex;
 
-use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
+use half::bf16;
 use rayon::prelude::*;
 
 use super::collect::aside;
+use super::half::add_product;
 use super::simd::{exp_row, vectorized};
 use super::{floats, room, threads_for, At, Gemm};
 
@@ -33,6 +35,7 @@ pub struct Wanted {
 /// Shapes: hidden (rows, d), weight (vocabulary, d), bias (vocabulary) or none, `rows` labels; the result is a scalar (0
 /// when no position counts). A share `smoothing` of each label is given to all of the vocabulary alike (Szegedy et al.,
 /// arXiv 1512.00567): `(1 - s) · -ln p(label) + s · mean of -ln p`, as PyTorch has it; 0 in most trainings.
+/// A weight in bf16 is frozen; it is computed in f32, a part at a time.
 /// Logits are computed for labelled positions only, a few megabytes at a time, and the gradients with them, as in Liger
 /// Kernel (arXiv 2410.10989); so a second backward through the same result is an error.
 pub fn linear_cross_entropy(
@@ -78,6 +81,9 @@ impl LinearCrossEntropy {
             let (hidden, weight) = (hidden.dims(), weight.dims());
             bail!("linear_cross_entropy: hidden {hidden:?}, weight {weight:?}, {} labels", labels.len());
         }
+        if wanted.weight && weight.dtype() != DType::F32 {
+            bail!("linear_cross_entropy: a weight in {:?} is frozen", weight.dtype());
+        }
         if let Some(label) = labels.iter().find(|label| **label != IGNORE && **label as usize >= vocabulary) {
             bail!("linear_cross_entropy: label {label} in a vocabulary of {vocabulary}");
         }
@@ -116,7 +122,7 @@ impl LinearCrossEntropy {
     }
 
     /// The loss, and the gradients put aside. Shapes: hidden (rows, d), weight (vocabulary, d), bias (vocabulary) or empty.
-    fn forward(&self, hidden: &[f32], weight: &[f32], l2: &Layout, bias: &[f32]) -> Result<(CpuStorage, Shape)> {
+    fn forward(&self, hidden: &[f32], weight: Matrix, l2: &Layout, bias: &[f32]) -> Result<(CpuStorage, Shape)> {
         let (vocabulary, d) = l2.shape().dims2()?;
         let counted: Vec<usize> = (0..self.labels.len()).filter(|i| self.labels[*i] != IGNORE).collect();
         let scale = 1.0 / counted.len().max(1) as f32;
@@ -124,8 +130,8 @@ impl LinearCrossEntropy {
             dhidden: vec![0f32; if self.wanted.hidden { hidden.len() } else { 0 }],
             dweight: match self.wanted.weight {
                 false => Vec::new(),
-                true if counted.is_empty() => vec![0f32; weight.len()],
-                true => room(weight.len()), // the first part's product is written over what is there
+                true if counted.is_empty() => vec![0f32; vocabulary * d],
+                true => room(vocabulary * d), // the first part's product is written over what is there
             },
             dbias: vec![0f32; if self.wanted.hidden { bias.len() } else { 0 }],
         };
@@ -142,13 +148,10 @@ impl LinearCrossEntropy {
             if !bias.is_empty() {
                 logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
             }
-            let (here, there) = ((&h[..], At::rows(d)), (weight, At::transposed(d)));
-            let forward = Gemm { m: n, n: vocabulary, k: d, threads };
-            forward.run((logits, At::rows(vocabulary)), !bias.is_empty(), here, there);
+            weight.logits(&h, (vocabulary, d), logits, !bias.is_empty(), threads);
             total += self.softmax_rows(logits, &labels, vocabulary, scale);
             if self.wanted.hidden {
-                let back = Gemm { m: n, n: d, k: vocabulary, threads };
-                back.run((&mut dh, At::rows(d)), false, (logits, At::rows(vocabulary)), (weight, At::rows(d)));
+                weight.states(logits, (vocabulary, d), &mut dh[..n * d], threads);
                 for (row, i) in dh.chunks_exact(d).zip(part) {
                     saved.dhidden[i * d..(i + 1) * d].copy_from_slice(row);
                 }
@@ -159,7 +162,7 @@ impl LinearCrossEntropy {
             if self.wanted.weight {
                 let (logits, sum) =
                     ((&*logits, At::transposed(vocabulary)), Gemm { m: vocabulary, n: d, k: n, threads });
-                sum.run((&mut saved.dweight, At::rows(d)), !first, logits, here);
+                sum.run((&mut saved.dweight, At::rows(d)), !first, logits, (&h, At::rows(d)));
             }
         }
         if let Ok(mut slot) = self.saved.lock() {
@@ -190,6 +193,56 @@ impl LinearCrossEntropy {
     }
 }
 
+/// The weight (vocabulary, d), as it is held.
+#[derive(Clone, Copy)]
+enum Matrix<'a> {
+    Full(&'a [f32]),
+    Half(&'a [bf16]),
+}
+
+impl<'a> Matrix<'a> {
+    fn of(storage: &'a CpuStorage, layout: &Layout) -> Result<Self> {
+        match (storage, layout.contiguous_offsets()) {
+            (CpuStorage::BF16(values), Some((start, end))) => Ok(Self::Half(&values[start..end])),
+            _ => Ok(Self::Full(floats(storage, layout, "linear-cross-entropy")?)),
+        }
+    }
+
+    /// Writes `h Wᵀ` into `logits` (rows, vocabulary), over what is there or added to it. Shape: h (rows, d).
+    fn logits(self, h: &[f32], (vocabulary, d): (usize, usize), logits: &mut [f32], add: bool, threads: usize) {
+        match self {
+            Self::Full(weight) => Gemm { m: h.len() / d, n: vocabulary, k: d, threads }.run(
+                (logits, At::rows(vocabulary)),
+                add,
+                (h, At::rows(d)),
+                (weight, At::transposed(d)),
+            ),
+            Self::Half(weight) => {
+                if !add {
+                    logits.fill(0.0);
+                }
+                add_product(weight, (vocabulary, d), h, false, logits);
+            }
+        }
+    }
+
+    /// Writes `logits W` into `dh` (rows, d): the way back.
+    fn states(self, logits: &[f32], (vocabulary, d): (usize, usize), dh: &mut [f32], threads: usize) {
+        match self {
+            Self::Full(weight) => Gemm { m: dh.len() / d, n: d, k: vocabulary, threads }.run(
+                (dh, At::rows(d)),
+                false,
+                (logits, At::rows(vocabulary)),
+                (weight, At::rows(d)),
+            ),
+            Self::Half(weight) => {
+                dh.fill(0.0);
+                add_product(weight, (vocabulary, d), logits, true, dh);
+            }
+        }
+    }
+}
+
 impl CustomOp2 for LinearCrossEntropy {
     fn name(&self) -> &'static str {
         "linear-cross-entropy"
@@ -197,7 +250,7 @@ impl CustomOp2 for LinearCrossEntropy {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let name = "linear-cross-entropy";
-        self.forward(floats(s1, l1, name)?, floats(s2, l2, name)?, l2, &[])
+        self.forward(floats(s1, l1, name)?, Matrix::of(s2, l2)?, l2, &[])
     }
 
     fn bwd(&self, h: &Tensor, w: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
@@ -221,7 +274,7 @@ impl CustomOp3 for LinearCrossEntropy {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let name = "linear-bias-cross-entropy";
-        self.forward(floats(s1, l1, name)?, floats(s2, l2, name)?, l2, floats(s3, l3, name)?)
+        self.forward(floats(s1, l1, name)?, Matrix::of(s2, l2)?, l2, floats(s3, l3, name)?)
     }
 
     fn bwd(

@@ -1,14 +1,17 @@
 //! Rows of a table by their numbers: tokens or positions to vectors.
 
-use candle_core::{bail, CpuStorage, CustomOp1, InplaceOp1, Layout, Result, Shape, Tensor};
+use candle_core::{bail, CpuStorage, CustomOp1, DType, InplaceOp1, Layout, Result, Shape, Tensor};
+use half::bf16;
 use rayon::prelude::*;
 
+use super::half::widen;
 use super::{cpu_floats, floats, room};
 
 /// `y[i] = table[ids[i]]`. Shapes: table (rows, d), ids of `shape` (...), result (..., d).
 ///
 /// The backward adds up the rows that the batch used, one after the other in the same order always. candle keeps a
-/// gradient as large as the table all the same, so a table that is trained is looked up by way of [`distinct`].
+/// gradient as large as the table all the same, so a table that is trained is looked up by way of [`distinct`]. A frozen
+/// table may be held in bf16: its rows come out in f32.
 pub fn embedding(table: &Tensor, ids: &[u32], shape: &[usize]) -> Result<Tensor> {
     let (rows, _) = table.dims2()?;
     if shape.iter().product::<usize>() != ids.len() {
@@ -77,13 +80,17 @@ impl CustomOp1 for Embedding {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let table = floats(storage, layout, "embedding")?;
         let (_, d) = layout.shape().dims2()?;
         let mut y = room(self.ids.len() * d);
-        y.par_chunks_mut(d).zip(&self.ids).with_min_len(64).for_each(|(y, id)| {
-            let start = *id as usize * d;
-            y.copy_from_slice(&table[start..start + d]);
-        });
+        let rows = y.par_chunks_mut(d).zip(&self.ids).with_min_len(64);
+        let start = |id: &u32| *id as usize * d;
+        if let (CpuStorage::BF16(table), Some((first, end))) = (storage, layout.contiguous_offsets()) {
+            let table: &[bf16] = &table[first..end];
+            rows.for_each(|(y, id)| widen(&table[start(id)..start(id) + d], y));
+        } else {
+            let table = floats(storage, layout, "embedding")?;
+            rows.for_each(|(y, id)| y.copy_from_slice(&table[start(id)..start(id) + d]));
+        }
         let mut shape = self.shape.clone();
         shape.push(d);
         Ok((CpuStorage::F32(y), Shape::from(shape)))
@@ -91,6 +98,9 @@ impl CustomOp1 for Embedding {
 
     fn bwd(&self, table: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         let (rows, d) = table.dims2()?;
+        if table.dtype() != DType::F32 {
+            bail!("embedding: a table in {:?} is frozen", table.dtype());
+        }
         let dy = dy.contiguous()?;
         let guard = dy.storage_and_layout();
         let dy = cpu_floats(&guard, "embedding")?;

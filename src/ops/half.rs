@@ -1,4 +1,4 @@
-//! `y = x Wᵀ` with a frozen weight that is held in bf16 and computed in f32, a part of it at a time.
+//! Products with a frozen weight that is held in bf16 and computed in f32, a part of it at a time.
 
 use candle_core::{bail, CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 use half::bf16;
@@ -11,7 +11,8 @@ const CHUNK: usize = 256 * 1024;
 /// `x Wᵀ` in `shape`, plus a bias (out) or a residual of the result's shape, or both. Only `x` and the residual get gradients.
 ///
 /// Shapes: x (..., in), weight (out, in), or (in, out) with `fan_in_fan_out`. bf16 has the range of f32 and 3 digits: a
-/// weight takes half the memory and is rounded once; sums are made in f32.
+/// weight takes half the memory and is rounded once; sums are made in f32. It exists because candle's matmul asks for both
+/// sides in one type, and a whole copy in f32 would take back what bf16 saves.
 pub fn linear_half(
     x: &Tensor,
     weight: &Tensor,
@@ -49,40 +50,13 @@ impl HalfLinear {
         Ok(if self.fan_in_fan_out { (second, first) } else { (first, second) })
     }
 
-    /// Adds `x W` to `z` where `along`, and `x Wᵀ` where not. Shapes: W (first, second), x and z (rows, first or second).
+    /// As [`add_product`] with the layer's weight.
     fn add_product(&self, x: &[f32], along: bool, z: &mut [f32]) -> Result<()> {
-        let (first, second) = self.weight.dims2()?;
         let guard = self.weight.storage_and_layout();
-        let (candle_core::Storage::Cpu(storage), Some((start, _))) = (&*guard.0, guard.1.contiguous_offsets()) else {
+        let (candle_core::Storage::Cpu(storage), Some((start, end))) = (&*guard.0, guard.1.contiguous_offsets()) else {
             bail!("linear_half needs a contiguous weight on the CPU");
         };
-        let weight = &storage.as_slice::<bf16>()?[start..start + first * second];
-        let rows = x.len() / if along { first } else { second };
-        let step = (CHUNK / second.max(1)).clamp(1, first.max(1));
-        let mut part = vec![0f32; step * second];
-        for (i, values) in weight.chunks(step * second).enumerate() {
-            // bf16 is the upper half of an f32.
-            part.iter_mut()
-                .zip(values)
-                .for_each(|(wide, value)| *wide = f32::from_bits(u32::from(value.to_bits()) << 16));
-            let (part, count) = (&part[..values.len()], values.len() / second);
-            let at = At { start: i * step, row: first, column: 1 }; // these columns of what lies along the first side
-            let threads = threads_for(rows * values.len());
-            match along {
-                true => Gemm { m: rows, n: second, k: count, threads }.run(
-                    (z, At::rows(second)),
-                    true,
-                    (x, at),
-                    (part, At::rows(second)),
-                ),
-                false => Gemm { m: rows, n: count, k: second, threads }.run(
-                    (z, at),
-                    true,
-                    (x, At::rows(second)),
-                    (part, At::transposed(second)),
-                ),
-            }
-        }
+        add_product(&storage.as_slice::<bf16>()?[start..end], self.weight.dims2()?, x, along, z);
         Ok(())
     }
 
@@ -105,6 +79,38 @@ impl HalfLinear {
         self.add_product(cpu_floats(&guard, "linear-half")?, !self.fan_in_fan_out, &mut dx)?;
         Tensor::from_vec(dx, x.shape(), x.device())
     }
+}
+
+/// Adds `x W` to `z` where `along`, and `x Wᵀ` where not. Shapes: W (first, second), x and z (rows, first or second).
+pub(super) fn add_product(weight: &[bf16], (first, second): (usize, usize), x: &[f32], along: bool, z: &mut [f32]) {
+    let rows = x.len() / if along { first } else { second };
+    let step = (CHUNK / second.max(1)).clamp(1, first.max(1));
+    let mut part = vec![0f32; step * second];
+    for (i, values) in weight.chunks(step * second).enumerate() {
+        widen(values, &mut part);
+        let (part, count) = (&part[..values.len()], values.len() / second);
+        let at = At { start: i * step, row: first, column: 1 }; // these columns of what lies along the first side
+        let threads = threads_for(rows * values.len());
+        match along {
+            true => Gemm { m: rows, n: second, k: count, threads }.run(
+                (z, At::rows(second)),
+                true,
+                (x, at),
+                (part, At::rows(second)),
+            ),
+            false => Gemm { m: rows, n: count, k: second, threads }.run(
+                (z, at),
+                true,
+                (x, At::rows(second)),
+                (part, At::transposed(second)),
+            ),
+        }
+    }
+}
+
+/// The same numbers in f32, into the beginning of `wide`: bf16 is the upper half of an f32.
+pub(super) fn widen(values: &[bf16], wide: &mut [f32]) {
+    wide.iter_mut().zip(values).for_each(|(wide, value)| *wide = f32::from_bits(u32::from(value.to_bits()) << 16));
 }
 
 impl CustomOp1 for HalfLinear {

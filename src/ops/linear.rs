@@ -1,10 +1,11 @@
 //! `y = x Wᵀ` with a backward that does only what is asked.
 
-use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::collect::aside;
 use super::few_rows::{self, FEW};
+use super::half::linear_half;
 use super::simd::vectorized;
 use super::{cpu_floats, floats, room, threads_for, At, Gemm};
 
@@ -15,11 +16,14 @@ const ROWS: usize = 64;
 ///
 /// candle's own matmul computes the gradient of both sides always; with `train_weight` false this one computes the
 /// input's only, which a frozen layer under LoRA needs. The weight's gradient comes out contiguous, and a strided
-/// input is copied first (candle's `Linear` is wrong on one).
+/// input is copied first (candle's `Linear` is wrong on one). A weight in bf16 is frozen: see [`linear_half`].
 pub fn linear(x: &Tensor, weight: &Tensor, train_weight: bool) -> Result<Tensor> {
     let mut shape = x.dims().to_vec();
     if let Some(last) = shape.last_mut() {
         *last = weight.dim(0)?;
+    }
+    if weight.dtype() == DType::BF16 {
+        return linear_half(x, weight, false, None, None, shape);
     }
     linear_to(x, weight, train_weight, shape)
 }

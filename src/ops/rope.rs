@@ -39,7 +39,15 @@ impl RopeTable {
 
 /// Turns pairs (i, i + d/2) of each head by its position's angle. Shape: x (batch, time, heads, d), first position `offset`.
 ///
-/// candle's fused `rope` has no backward; ours is the same turn the other way round.
+/// At position p, with f_i the frequency of pair i (theta^(-2i / d) unless the model stretches it):
+///
+/// ```text
+/// y_i       = x_i · cos(p · f_i) - x_{i+d/2} · sin(p · f_i)
+/// y_{i+d/2} = x_{i+d/2} · cos(p · f_i) + x_i · sin(p · f_i)
+/// ```
+///
+/// so that the product of a turned query and a turned key depends on how far apart they are, and not on where. The way back
+/// turns the gradient by the same angle the other way round; candle's fused `rope` has none.
 pub fn rope(x: &Tensor, table: &RopeTable, offset: usize) -> Result<Tensor> {
     let (_, time, _, d) = x.dims4()?;
     if d != 2 * table.half || offset + time > table.positions() {
@@ -53,7 +61,8 @@ pub fn rope(x: &Tensor, table: &RopeTable, offset: usize) -> Result<Tensor> {
     x.contiguous()?.apply_op1(Rope { table: table.clone(), places: Places::From(offset), sign: 1.0 })
 }
 
-/// As [`rope`], with the position of each of the rows of `x` (batch · time) given: texts packed into a row start anew.
+/// As [`rope`], with the position p of each of the rows of `x` (batch · time) given: texts packed into a row start anew.
+/// Shape: x (batch, time, heads, d).
 pub fn rope_at(x: &Tensor, table: &RopeTable, positions: &[u32]) -> Result<Tensor> {
     let (batch, time, _, d) = x.dims4()?;
     let largest = positions.iter().max().map_or(0, |position| *position as usize);

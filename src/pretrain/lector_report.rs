@@ -138,13 +138,14 @@ pub(super) fn finish(config: &PretrainConfig, texts: &Texts, model: &MaskedModel
         GAPS.len(),
         sha256(&weights)?,
     );
-    card.push_str(
+    let _ = write!(
+        card,
         "It read everyday sentences (`data/sentences`), reviews (`data/reviews`) and stories (`data/stories`) from grammars, \
          and the hand-written film plots and reviews of this project, without the rows that lessons \
-         test on. Seeds and the order of every sum are fixed, so the same command should give the same SHA-256 on the same \
-         processor and thread count with the same version of this code.\n\n\
+         test on. {}\n\n\
          What it is not: it knows the small world of its grammars, not the language. A word that they lack is cut into \
          pieces and means little to it; for real texts take a model of the Hub, or all-MiniLM-L6-v2 (English), which set-up installs.\n",
+        run.repeating(),
     );
     write_file(&config.out.join("README.md"), card.as_bytes())?;
     println!("{card}");

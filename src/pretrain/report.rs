@@ -154,13 +154,15 @@ fn card(
         100.0 * copied as f64 / grams.len().max(1) as f64,
         sha256(&weights)?,
     );
-    card.push_str(
-        "Seeds and the order of every sum are fixed, so the same command should give the same SHA-256 on the same processor and thread count with the same version of this code. The training text is the \
+    let _ = write!(
+        card,
+        "{} The training text is the \
          grammars and the hand-written stories in `data/stories`; the last 30 hand-written stories of each language are \
          held out. `samples.md` has twenty unedited samples.\n\n\
          What it is not: it knows nothing of the world, answers no question and follows no instruction. It tells small \
          stories with a small vocabulary, and its characters come from the tables of the grammars. Half of what it read \
          is Spanish, half English; an empty prompt may give either.\n",
+        run.repeating(),
     );
     Ok(card)
 }

@@ -28,6 +28,39 @@ const GROUP: usize = 8;
 pub(super) struct Run {
     pub(super) seconds: f64,
     pub(super) tokens: usize,
+    /// From which step on how many were planned: one pair, unless a run was interrupted and gone on with for another number.
+    plans: Vec<(usize, usize)>,
+}
+
+impl Run {
+    /// What a card says of doing it again.
+    pub(super) fn repeating(&self) -> String {
+        let Some(((_, first), others @ [_, ..])) = self.plans.split_first() else {
+            return "Seeds and the order of every sum are fixed, so the same command should give the same SHA-256 on the same \
+                    processor and thread count with the same version of this code."
+                .into();
+        };
+        let later = |(from, steps): &(usize, usize)| {
+            format!(" and, interrupted at step {}, gone on with for {}", thousands(*from), thousands(*steps))
+        };
+        let asked = |(_, steps): &(usize, usize)| format!("`--steps {steps}`");
+        let (later, asked): (String, Vec<String>) =
+            (others.iter().map(later).collect(), self.plans.iter().map(asked).collect());
+        format!(
+            "The run was begun for {} steps{later} ({}): the learning rate falls at that point. Seeds and the order of \
+             every sum are fixed.",
+            thousands(*first),
+            asked.join(", then ")
+        )
+    }
+}
+
+/// A number as a sentence has it: 6,000.
+fn thousands(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", thousands(number / 1000), number % 1000),
+    }
 }
 
 type Weights = BTreeMap<String, Tensor>;
@@ -53,11 +86,18 @@ impl Job<'_> {
         let config = self.config;
         let settings = AdamWConfig { beta2: 0.95, weight_decay: 0.01, ..AdamWConfig::default() };
         let (mut optimizer, mut before, mut tokens) = (AdamW::new(settings), 0.0, 0);
+        let mut plans = vec![(0, config.steps)];
         if let Some(checkpoint) = Checkpoint::read(&config.checkpoint, settings)? {
             (self.set_weights)(&checkpoint.weights)?;
             before = checkpoint.notes["seconds"].as_f64().unwrap_or(0.0);
             tokens = checkpoint.notes["tokens"].as_u64().unwrap_or(0) as usize;
             optimizer = checkpoint.optimizer;
+            if let Ok(earlier) = serde_json::from_value::<Vec<(usize, usize)>>(checkpoint.notes["plans"].clone()) {
+                plans = earlier;
+            }
+            if plans.last().is_none_or(|(_, steps)| *steps != config.steps) {
+                plans.push((optimizer.steps(), config.steps));
+            }
             println!("going on after step {}", optimizer.steps());
         }
         let (begin, mut group) = (Instant::now(), Group::default());
@@ -87,7 +127,7 @@ impl Job<'_> {
                         evaluate(self.model, self.held_out)?
                     ));
                 }
-                let notes = json!({ "seconds": seconds, "tokens": tokens });
+                let notes = json!({ "seconds": seconds, "tokens": tokens, "plans": plans });
                 let weights = (self.weights)()?;
                 let checkpoint = Checkpoint { weights, optimizer, notes };
                 checkpoint.save(&config.checkpoint)?;
@@ -101,7 +141,7 @@ impl Job<'_> {
             }
         }
         progress.finish("");
-        Ok(Run { seconds: before + begin.elapsed().as_secs_f64(), tokens })
+        Ok(Run { seconds: before + begin.elapsed().as_secs_f64(), tokens, plans })
     }
 }
 
@@ -132,5 +172,21 @@ impl Group {
             self.number = Some(number);
         }
         Ok(&self.batches[step % GROUP])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_card_of_lector_says_of_its_run_what_is_written_here() {
+        let run = |plans| Run { seconds: 0.0, tokens: 0, plans }.repeating();
+        let card = concat!(env!("CARGO_MANIFEST_DIR"), "/data/models/lector/README.md");
+        let card = std::fs::read_to_string(card).unwrap_or_default();
+        assert!(card.contains(&run(vec![(0, 6000), (2450, 3300)])), "{card}");
+        let other = concat!(env!("CARGO_MANIFEST_DIR"), "/data/models/cuentos/README.md");
+        let other = std::fs::read_to_string(other).unwrap_or_default();
+        assert!(other.contains(&run(vec![(0, 7500)])), "{other}");
     }
 }

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-found = sorted(path for path in (ROOT / "target/tmp").glob("*-saved ñ") if path.is_dir())
+TMP = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "tmp"
+found = sorted(path for path in TMP.glob("*-saved ñ") if path.is_dir())
 assert len(found) == 20, f"{len(found)} of 20 models: run the tests first"
 for folder in found:
     ours = load_file(f"{folder}.safetensors")

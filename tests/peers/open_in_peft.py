@@ -4,6 +4,7 @@
     .aula/peers/bin/python tests/peers/open_in_peft.py
 """
 
+import os
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FIXTURES, OURS = ROOT / "tests/fixtures", ROOT / "target/tmp"
+FIXTURES, OURS = ROOT / "tests/fixtures", Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "tmp"
 
 
 def worst(model, adapter, ids, mask, expected):

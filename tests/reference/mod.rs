@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use aula::dataset::Batch;
+use aula::dataset::{Batch, Dataset};
+use aula::language_model::LanguageModel;
 use aula::optim::{AdamW, AdamWConfig};
 use aula::train::{train_step, Trainable};
 use candle_core::{DType, Device, Tensor};
@@ -62,25 +63,60 @@ pub fn relative(a: &Tensor, b: &Tensor) -> f64 {
     difference(a, b) / floats(b).into_iter().map(f64::abs).fold(1e-4, f64::max)
 }
 
-/// The loss of `batch`, and the gradient of every weight, are PyTorch's.
-pub fn loss_and_gradients_equal(model: &dyn Trainable, batch: &Batch, expected: &HashMap<String, Tensor>) {
-    let loss = model.loss(batch, true).unwrap();
-    let off = (floats(&loss)[0] - floats(&expected["loss"])[0]).abs();
-    assert!(off < 1e-5, "the loss is off by {off}");
-    let gradients = [loss.backward().unwrap()];
-    let (mut compared, mut worst) = (0, 0f64);
-    for param in model.params() {
-        let mine = param.gradient(&gradients).unwrap().unwrap_or_else(|| panic!("{} has no gradient", param.name));
-        let Some(theirs) = expected.get(&format!("grad.{}", param.name)) else {
-            panic!("{} has no gradient in PyTorch", param.name)
-        };
-        let error = relative(&mine, theirs);
-        assert!(error < 1e-3, "{} is off by {error}", param.name);
-        worst = worst.max(error);
-        compared += 1;
+/// The loss of some batches together, each prediction weighing the same, and the gradient of every weight.
+pub fn loss_and_gradients(model: &dyn Trainable, parts: &[Batch]) -> (f64, Vec<(String, Tensor)>) {
+    let all: f64 = parts.iter().map(|part| model.weight(part)).sum();
+    let (mut sum, mut gradients) = (0.0, Vec::new());
+    for part in parts {
+        let loss = (model.loss(part, true).unwrap() * (model.weight(part) / all)).unwrap();
+        sum += floats(&loss)[0];
+        gradients.push(loss.backward().unwrap());
     }
-    assert_eq!(compared, expected.keys().filter(|name| name.starts_with("grad.")).count(), "weights of ours");
-    println!("loss off by {off:.1e}, {compared} gradients by at most {worst:.1e}");
+    let gradient = |param: &aula::nn::Param| param.gradient(&gradients).unwrap();
+    let named = |param: &aula::nn::Param| {
+        let found = gradient(param).unwrap_or_else(|| panic!("{} has no gradient", param.name));
+        (param.name.clone(), found)
+    };
+    (sum, model.params().into_iter().map(named).collect())
+}
+
+/// The loss of `batch`, and the gradient of every weight, are PyTorch's: with its padding, and text by text without any.
+pub fn loss_and_gradients_equal(model: &dyn Trainable, batch: &Batch, expected: &HashMap<String, Tensor>) {
+    let alone = batch.shards(batch.lengths.len()).unwrap();
+    assert!(batch.lengths.iter().any(|length| *length < batch.ids.dim(1).unwrap()), "nothing is padded");
+    assert!(
+        alone.len() > 1 && alone.iter().all(|part| part.lengths[0] == part.ids.elem_count()),
+        "something is padded"
+    );
+    let padded = batch.shards(1).unwrap();
+    for (how, parts) in [("padded", padded), ("without padding", alone)] {
+        let (loss, gradients) = loss_and_gradients(model, &parts);
+        let off = (loss - floats(&expected["loss"])[0]).abs();
+        assert!(off < 1e-5, "{how}: the loss is off by {off}");
+        let mut worst = 0f64;
+        for (name, mine) in &gradients {
+            let Some(theirs) = expected.get(&format!("grad.{name}")) else {
+                panic!("{name} has no gradient in PyTorch")
+            };
+            let error = relative(mine, theirs);
+            assert!(error < 1e-3, "{how}: {name} is off by {error}");
+            worst = worst.max(error);
+        }
+        let compared = gradients.len();
+        assert_eq!(compared, expected.keys().filter(|name| name.starts_with("grad.")).count(), "weights of ours");
+        println!("{how}: loss off by {off:.1e}, {compared} gradients by at most {worst:.1e}");
+    }
+}
+
+/// The tiny Llama that trainings of the tests begin from.
+pub fn llama() -> LanguageModel {
+    LanguageModel::load(&path("llama")).unwrap()
+}
+
+/// 16 texts for it to train on, 4 to measure on.
+pub fn sentences(model: &LanguageModel) -> (Dataset, Dataset) {
+    let text = |i: usize| format!("el gato {} come pan {i} the cat eats", "muy ".repeat(i % 5));
+    model.dataset(&(0..20).map(text).collect::<Vec<_>>(), 24).unwrap().split(0.8, 1).unwrap()
 }
 
 /// Twenty AdamW steps on one batch have PyTorch's losses.
