@@ -7,7 +7,7 @@ mod differences;
 
 use aula::ops::{self, Dropout, Span};
 use candle_core::{Device, Result, Tensor, Var, D};
-use differences::{alike, check, close, differences, gradients, numbers, random};
+use differences::{alike, check, close, differences, gradients, numbers, random, Compare};
 
 /// Attention with the whole matrix of weights (batch, heads, time, keys). Shapes as in `ops::attention`.
 struct Whole<'a> {
@@ -132,7 +132,7 @@ fn attention_on_queries_keys_and_values_side_by_side_equals_that_on_three() {
 }
 
 /// `ops::attention_fused` with dropout on `time` positions, and the whole matrix with the same left out.
-fn fused_with_dropout(time: usize, compare: &dyn Fn(&Var, &dyn Fn() -> Result<Tensor>, &dyn Fn() -> Result<Tensor>)) {
+fn fused_with_dropout(time: usize, compare: Compare) {
     let qkv = random(&[2, time, 3 * 2 * 4], 1);
     let dropout = || Dropout::new(0.3, vec![5, 6]);
     let fused = || ops::attention_fused(&qkv, 2, Some(dropout()));
@@ -142,28 +142,24 @@ fn fused_with_dropout(time: usize, compare: &dyn Fn(&Var, &dyn Fn() -> Result<Te
         let whole = Whole { sees: &|_, i, j| j <= i, divided: true, bias: None, left: Some(left.clone()) };
         whole.run(&part(0)?, &part(1)?, &part(2)?)
     };
-    compare(&qkv, &fused, &composite);
+    compare("side by side, dropout", &[&qkv], &fused, &composite);
     let without = ops::attention_fused(&qkv, 2, None).unwrap();
     assert_ne!(numbers(&fused().unwrap()), numbers(&without));
 }
 
 #[test]
 fn side_by_side_with_dropout_it_leaves_out_the_same_weights_forward_and_back() {
-    fused_with_dropout(5, &|qkv, fused, composite| check("fused, dropout", &[qkv], fused, composite));
-    fused_with_dropout(150, &|qkv, fused, composite| alike("fused, dropout, over blocks", &[qkv], fused, composite));
+    fused_with_dropout(5, check);
+    fused_with_dropout(150, alike);
 }
 
-/// The span that holds a position of `time` in a row.
+/// The number of the span that holds a position, counted over the rows.
 fn span_of(spans: &[Span], place: usize) -> Option<usize> {
     spans.iter().position(|(first, length)| (*first..first + length).contains(&place))
 }
 
 /// `ops::attention_packed`, and the whole matrix of each row in which texts do not see each other.
-fn packed(
-    shapes: [[usize; 4]; 2],
-    spans: &[Span],
-    compare: &dyn Fn(&[&Var], &dyn Fn() -> Result<Tensor>, &dyn Fn() -> Result<Tensor>),
-) {
+fn packed(shapes: [[usize; 4]; 2], spans: &[Span], compare: Compare) {
     let (q, k, v) = (random(&shapes[0], 1), random(&shapes[1], 2), random(&shapes[1], 3));
     let [rows, time, ..] = shapes[0];
     let of = |b: usize, i: usize| span_of(spans, b * time + i);
@@ -174,19 +170,15 @@ fn packed(
             let whole = Whole { sees: &sees, divided: true, bias: None, left: None };
             whole.run(&q, &k, &v)?.broadcast_mul(&real(rows, time, &|b, i| of(b, i).is_some()))
         };
-        compare(&[&q, &k, &v], &fused, &composite);
+        compare("packed", &[&q, &k, &v], &fused, &composite);
     }
 }
 
 #[test]
 fn texts_packed_into_rows_do_not_see_each_other() {
     // Two texts and a gap in the first row, one text and padding in the second.
-    packed([[2, 6, 4, 3], [2, 6, 2, 3]], &[(0, 2), (2, 3), (6, 4)], &|vars, fused, composite| {
-        check("packed", vars, fused, composite)
-    });
-    packed([[2, 150, 2, 8], [2, 150, 2, 8]], &[(0, 70), (70, 80), (170, 100)], &|vars, fused, composite| {
-        alike("packed, over blocks", vars, fused, composite)
-    });
+    packed([[2, 6, 4, 3], [2, 6, 2, 3]], &[(0, 2), (2, 3), (6, 4)], check);
+    packed([[2, 150, 2, 8], [2, 150, 2, 8]], &[(0, 70), (70, 80), (170, 100)], alike);
     let q = random(&[2, 6, 2, 3], 1);
     for wrong in [[(0, 2), (1, 3)], [(0, 2), (4, 3)], [(0, 2), (9, 4)], [(0, 2), (2, 0)]] {
         assert!(ops::attention_packed(&q, &q, &q, &wrong, true, None).is_err(), "{wrong:?}");
@@ -232,7 +224,7 @@ fn a_bias_goes_by_the_distance_from_query_to_key() {
         let fused = || ops::attention_by_distance(&q, &k, &v, &bias, None, None);
         let sees = |_, i: usize, j: usize| j <= i + keys - time;
         let whole = Whole { sees: &sees, divided: false, bias: Some(&bias), left: None };
-        let compare = if time < 100 { check } else { alike };
+        let compare: Compare = if time < 100 { check } else { alike };
         compare("a bias, the past", &[&q, &k, &v, &bias], &fused, &|| whole.run(&q, &k, &v));
     }
     for (shape, lengths) in [([2, 5, 2, 4], [5, 3]), ([2, 150, 2, 8], [150, 70]), ([2, 4, 2, 4], [4, 0])] {
@@ -241,7 +233,7 @@ fn a_bias_goes_by_the_distance_from_query_to_key() {
         let fused = || ops::attention_by_distance(&q, &k, &v, &bias, Some(&lengths), None);
         let whole = Whole { sees: &|b, _, j| j < lengths[b], divided: false, bias: Some(&bias), left: None };
         let composite = || whole.run(&q, &k, &v)?.broadcast_mul(&real(2, time, &|b, i| i < lengths[b]));
-        let compare = if time < 100 { check } else { alike };
+        let compare: Compare = if time < 100 { check } else { alike };
         compare("a bias, the whole text", &[&q, &k, &v, &bias], &fused, &composite);
     }
 }
@@ -272,7 +264,7 @@ fn a_text_reads_another_with_more_tokens_or_fewer() {
             let whole = Whole { sees: &|b, _, j| j < lengths[b], divided: false, bias: None, left };
             // From a text without tokens there is nothing to read.
             let composite = || whole.run(&q, &k, &v)?.broadcast_mul(&real(2, time, &|b, _| lengths[b] > 0));
-            let compare = if time < 100 { check } else { alike };
+            let compare: Compare = if time < 100 { check } else { alike };
             compare("another text", &[&q, &k, &v], &fused, &composite);
         }
     }

@@ -5,6 +5,12 @@
 use aula::rng::Rng;
 use candle_core::{DType, Device, Result, Tensor, Var};
 
+/// One way to compute something.
+pub type Form<'a> = &'a dyn Fn() -> Result<Tensor>;
+
+/// [`check`] or [`alike`].
+pub type Compare = fn(&str, &[&Var], Form, Form);
+
 pub fn random(shape: &[usize], seed: u64) -> Var {
     let count = shape.iter().product();
     let values = Rng::new(seed).normals(count, 0.8);
@@ -22,7 +28,7 @@ pub fn weigh(y: &Tensor) -> Result<Tensor> {
 }
 
 /// Gradients of `weigh(f())` for each variable.
-pub fn gradients(vars: &[&Var], f: &dyn Fn() -> Result<Tensor>) -> Vec<Vec<f64>> {
+pub fn gradients(vars: &[&Var], f: Form) -> Vec<Vec<f64>> {
     let store = weigh(&f().unwrap()).unwrap().backward().unwrap();
     vars.iter().map(|var| numbers(store.get(var).expect("a gradient"))).collect()
 }
@@ -36,7 +42,7 @@ pub fn close(name: &str, mine: &[f64], theirs: &[f64], tolerance: f64) {
 }
 
 /// Checks value and gradients of `fused` against `composite`, and the gradients against central differences.
-pub fn check(name: &str, vars: &[&Var], fused: &dyn Fn() -> Result<Tensor>, composite: &dyn Fn() -> Result<Tensor>) {
+pub fn check(name: &str, vars: &[&Var], fused: Form, composite: Form) {
     alike(name, vars, fused, composite);
     for (var, mine) in vars.iter().zip(gradients(vars, fused)) {
         close(&format!("{name}: against finite differences"), &mine, &differences(var, fused), 2e-2);
@@ -44,7 +50,7 @@ pub fn check(name: &str, vars: &[&Var], fused: &dyn Fn() -> Result<Tensor>, comp
 }
 
 /// As [`check`], without the differences, which take two runs a number.
-pub fn alike(name: &str, vars: &[&Var], fused: &dyn Fn() -> Result<Tensor>, composite: &dyn Fn() -> Result<Tensor>) {
+pub fn alike(name: &str, vars: &[&Var], fused: Form, composite: Form) {
     close(name, &numbers(&fused().unwrap()), &numbers(&composite().unwrap()), 1e-5);
     for (i, (mine, theirs)) in gradients(vars, fused).iter().zip(gradients(vars, composite)).enumerate() {
         close(&format!("{name}: gradient {i} against the composite form"), mine, &theirs, 1e-4);
@@ -52,7 +58,7 @@ pub fn alike(name: &str, vars: &[&Var], fused: &dyn Fn() -> Result<Tensor>, comp
 }
 
 /// Central differences, one number at a time.
-pub fn differences(var: &Var, f: &dyn Fn() -> Result<Tensor>) -> Vec<f64> {
+pub fn differences(var: &Var, f: Form) -> Vec<f64> {
     let step = 1e-2f64;
     let original = numbers(var);
     let at = |i: usize, delta: f64| {
