@@ -1,67 +1,13 @@
-//! Every op of `src/ops` against finite differences and against the same formula written with candle's basic ops.
+//! Every op of `src/ops` against finite differences and against the same formula written with candle's basic ops; attention
+//! has `tests/ops_attention.rs`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
-use aula::ops::{self, Activation, Affine, Dropout, Of, RopeTable, Seen, Wanted, IGNORE};
-use aula::rng::Rng;
-use candle_core::{DType, Device, Result, Tensor, Var, D};
+mod differences;
 
-fn random(shape: &[usize], seed: u64) -> Var {
-    let count = shape.iter().product();
-    let values = Rng::new(seed).normals(count, 0.8);
-    Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
-}
-
-fn numbers(tensor: &Tensor) -> Vec<f64> {
-    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-}
-
-/// A scalar that weighs every number of `y` differently, so that no error hides in a sum.
-fn weigh(y: &Tensor) -> Result<Tensor> {
-    let weights = random(y.dims(), 99);
-    (y * weights.as_tensor())?.sum_all()
-}
-
-/// Gradients of `weigh(f())` for each variable.
-fn gradients(vars: &[&Var], f: &dyn Fn() -> Result<Tensor>) -> Vec<Vec<f64>> {
-    let store = weigh(&f().unwrap()).unwrap().backward().unwrap();
-    vars.iter().map(|var| numbers(store.get(var).expect("a gradient"))).collect()
-}
-
-fn close(name: &str, mine: &[f64], theirs: &[f64], tolerance: f64) {
-    let scale = theirs.iter().fold(1e-3f64, |m, x| m.max(x.abs()));
-    for (i, (a, b)) in mine.iter().zip(theirs).enumerate() {
-        assert!((a - b).abs() < tolerance * scale, "{name}[{i}]: {a} against {b}");
-    }
-    assert_eq!(mine.len(), theirs.len(), "{name}");
-}
-
-/// Checks value and gradients of `fused` against `composite`, and the gradients against central differences.
-fn check(name: &str, vars: &[&Var], fused: &dyn Fn() -> Result<Tensor>, composite: &dyn Fn() -> Result<Tensor>) {
-    close(name, &numbers(&fused().unwrap()), &numbers(&composite().unwrap()), 1e-5);
-    let mine = gradients(vars, fused);
-    for (i, (mine, theirs)) in mine.iter().zip(gradients(vars, composite)).enumerate() {
-        close(&format!("{name}: gradient {i} against the composite form"), mine, &theirs, 1e-4);
-    }
-    for (var, mine) in vars.iter().zip(&mine) {
-        close(&format!("{name}: against finite differences"), mine, &differences(var, fused), 2e-2);
-    }
-}
-
-/// Central differences, one number at a time.
-fn differences(var: &Var, f: &dyn Fn() -> Result<Tensor>) -> Vec<f64> {
-    let step = 1e-2f64;
-    let original = numbers(var);
-    let at = |i: usize, delta: f64| {
-        let mut values: Vec<f32> = original.iter().map(|x| *x as f32).collect();
-        values[i] += delta as f32;
-        var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
-        numbers(&weigh(&f().unwrap()).unwrap())[0]
-    };
-    let all = (0..original.len()).map(|i| (at(i, step) - at(i, -step)) / (2.0 * step)).collect();
-    at(0, 0.0);
-    all
-}
+use aula::ops::{self, Activation, Affine, Dropout, Of, RopeTable, Wanted, IGNORE};
+use candle_core::{DType, Device, Tensor, Var, D};
+use differences::{check, close, gradients, numbers, random, weigh};
 
 #[test]
 fn linear_is_x_times_w_transposed() {
@@ -230,93 +176,6 @@ fn rope_turns_pairs_by_their_positions_angle() {
     assert!(ops::rope(&x, &table, 12).is_err(), "positions past the table");
 }
 
-/// Attention with the whole matrix of weights. Shapes as in `ops::attention`.
-fn composite_attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
-    let (time, keys) = (q.dim(1)?, k.dim(1)?);
-    composite(q, k, v, &|_, i, j| j <= i + keys - time)
-}
-
-/// As [`composite_attention`]; `sees(text, query, key)` tells which keys count.
-fn composite(q: &Tensor, k: &Tensor, v: &Tensor, sees: &dyn Fn(usize, usize, usize) -> bool) -> Result<Tensor> {
-    let (batch, time, heads, d) = q.dims4()?;
-    let (_, keys, kv_heads, _) = k.dims4()?;
-    let repeat = |x: &Tensor| {
-        let x = x.unsqueeze(3)?.broadcast_as((batch, keys, kv_heads, heads / kv_heads, d))?;
-        x.reshape((batch, keys, heads, d))?.transpose(1, 2)?.contiguous()
-    };
-    let (q, k, v) = (q.transpose(1, 2)?.contiguous()?, repeat(k)?, repeat(v)?);
-    let scores = (q.matmul(&k.t()?)? / (d as f64).sqrt())?;
-    let see = |b: usize, i: usize, j: usize| if sees(b, i, j) { 0f32 } else { -1e9 };
-    let places = (0..batch).flat_map(|b| (0..time).flat_map(move |i| (0..keys).map(move |j| (b, i, j))));
-    let mask: Vec<f32> = places.map(|(b, i, j)| see(b, i, j)).collect();
-    let scores = scores.broadcast_add(&Tensor::from_vec(mask, (batch, 1, time, keys), &Device::Cpu)?)?;
-    let weights = (scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach()))?.exp()?;
-    let weights = weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?;
-    weights.matmul(&v)?.transpose(1, 2)?.contiguous()
-}
-
-#[test]
-fn attention_equals_softmax_of_scores_times_values() {
-    let (q, k, v) = (random(&[2, 5, 4, 6], 1), random(&[2, 5, 2, 6], 2), random(&[2, 5, 2, 6], 3));
-    check("attention", &[&q, &k, &v], &|| ops::attention(&q, &k, &v), &|| composite_attention(&q, &k, &v));
-}
-
-#[test]
-fn attention_within_a_text_sees_all_of_it_and_no_padding() {
-    let shapes = [[2, 5, 4, 6], [2, 5, 2, 6], [2, 5, 2, 6]];
-    let [q, k, v] = [0, 1, 2].map(|i| random(&shapes[i], i as u64));
-    let lengths = [5, 3];
-    let fused = || ops::attention_within(&q, &k, &v, &lengths, None);
-    // What a padded query says is zero here; nothing looks at it.
-    let real: Vec<f32> = (0..2).flat_map(|b| (0..5).map(move |i| if i < lengths[b] { 1.0 } else { 0.0 })).collect();
-    let real = Tensor::from_vec(real, (2, 5, 1, 1), &Device::Cpu).unwrap();
-    let composite = || composite(&q, &k, &v, &|b, _, j| j < lengths[b])?.broadcast_mul(&real);
-    check("attention within", &[&q, &k, &v], &fused, &composite);
-    let [q, k, v] = [1, 2, 3].map(|i| random(&[2, 150, 2, 8], i));
-    let (vars, lengths) = ([&q, &k, &v], [150, 70]);
-    let blocks = gradients(&vars, &|| ops::attention_within(&q, &k, &v, &lengths, None)?.narrow(1, 0, 70));
-    let whole = gradients(&vars, &|| crate::composite(&q, &k, &v, &|b, _, j| j < lengths[b])?.narrow(1, 0, 70));
-    for (mine, theirs) in blocks.iter().zip(whole) {
-        close("attention within, over blocks", mine, &theirs, 1e-4);
-    }
-    assert!(ops::attention_within(&q, &k, &v, &[151, 3], None).is_err(), "a text longer than the batch");
-}
-
-#[test]
-fn attention_on_queries_keys_and_values_side_by_side_equals_that_on_three() {
-    let qkv = random(&[2, 70, 3 * 4 * 6], 1);
-    let parts = |i: usize| qkv.narrow(2, i * 24, 24)?.contiguous()?.reshape((2, 70, 4, 6));
-    let fused = || ops::attention_fused(&qkv, 4, None);
-    let three = || ops::attention(&parts(0)?, &parts(1)?, &parts(2)?);
-    close("value", &numbers(&fused().unwrap()), &numbers(&three().unwrap()), 1e-6);
-    close("gradient", &gradients(&[&qkv], &fused)[0], &gradients(&[&qkv], &three)[0], 1e-5);
-}
-
-#[test]
-fn attention_with_dropout_is_right_against_finite_differences() {
-    let [q, k, v] = [1, 2, 3].map(|i| random(&[2, 4, 2, 3], i));
-    let dropout = || Some(Dropout::new(0.3, vec![5, 6]));
-    let fused = || ops::attention_within(&q, &k, &v, &[4, 3], dropout());
-    let mine = gradients(&[&q, &k, &v], &fused);
-    for (var, mine) in [&q, &k, &v].into_iter().zip(&mine) {
-        close("attention with dropout", mine, &differences(var, &fused), 2e-2);
-    }
-    let without = ops::attention_within(&q, &k, &v, &[4, 3], None).unwrap();
-    assert_ne!(numbers(&fused().unwrap()), numbers(&without));
-}
-
-#[test]
-fn attention_with_a_past_and_over_several_blocks() {
-    let (q, k, v) = (random(&[1, 3, 2, 4], 1), random(&[1, 7, 1, 4], 2), random(&[1, 7, 1, 4], 3));
-    check("attention after a past", &[&q, &k, &v], &|| ops::attention(&q, &k, &v), &|| composite_attention(&q, &k, &v));
-    let (q, k, v) = (random(&[2, 256, 4, 32], 1), random(&[2, 256, 2, 32], 2), random(&[2, 256, 2, 32], 3));
-    let vars = [&q, &k, &v];
-    let mine = gradients(&vars, &|| ops::attention(&q, &k, &v));
-    for (mine, theirs) in mine.iter().zip(gradients(&vars, &|| composite_attention(&q, &k, &v))) {
-        close("attention over blocks", mine, &theirs, 1e-4);
-    }
-}
-
 #[test]
 fn linear_cross_entropy_is_the_mean_over_labelled_positions() {
     let (h, w) = (random(&[6, 5], 1), random(&[9, 5], 2));
@@ -385,38 +244,6 @@ fn linear_cross_entropy_over_many_chunks_equals_one() {
     for (mine, theirs) in gradients(&[&h, &w], &mine).iter().zip(gradients(&[&h, &w], &theirs)) {
         close("gradient", mine, &theirs, 1e-3);
     }
-}
-
-/// Adds a large negative number to every score that is not seen, and takes candle's basic softmax.
-fn plain_weights(scores: &Tensor, keys: &[usize], past_only: bool) -> Result<Tensor> {
-    let (texts, _, time, all) = scores.dims4()?;
-    let hidden = |text: usize, query: usize, key: usize| key >= keys[text] || past_only && key > all - time + query;
-    let mask: Vec<f32> = (0..texts * time * all)
-        .map(|i| if hidden(i / all / time, i / all % time, i % all) { -1e9 } else { 0.0 })
-        .collect();
-    let mask = Tensor::from_vec(mask, (texts, 1, time, all), &Device::Cpu)?;
-    candle_nn::ops::softmax(&scores.broadcast_add(&mask)?, D::Minus1)
-}
-
-#[test]
-fn attention_weights_are_a_softmax_over_what_is_seen() {
-    for (keys, past_only, time) in [(vec![5, 3], false, 5), (vec![5, 5], true, 5), (vec![5, 4], true, 2)] {
-        let scores = random(&[2, 3, time, 5], 1);
-        let seen = || Seen { keys: keys.clone(), past_only };
-        let composite = || plain_weights(&scores, &keys, past_only);
-        check("attention_weights", &[&scores], &|| ops::attention_weights(&scores, seen(), None), &composite);
-    }
-    let scores = random(&[2, 3, 5, 5], 1);
-    let seen = || Seen { keys: vec![5, 3], past_only: false };
-    let dropout = || Some(Dropout::new(0.4, vec![1, 2]));
-    let kept = ops::attention_weights(&scores, seen(), dropout()).unwrap().detach();
-    let composite = || {
-        // What is left of each weight: 0 or 1 / 0.6.
-        let left = (&kept / ops::attention_weights(&scores.as_detached_tensor(), seen(), None)?.clamp(1e-9, 1.0)?)?;
-        plain_weights(&scores, &[5, 3], false)? * left
-    };
-    check("attention_weights, dropout", &[&scores], &|| ops::attention_weights(&scores, seen(), dropout()), &composite);
-    assert!(ops::attention_weights(&scores, Seen { keys: vec![5, 6], past_only: false }, None).is_err());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::config::{activation, labels, parse, refuse_true, unreadable};
 use super::encoder::{EncoderConfig, Names};
 use crate::error::Result;
 use crate::nn::{module_fields, LayerNorm, Linear, Param, Pass, Weights};
-use crate::ops::{self, Activation, Of, Seen};
+use crate::ops::{self, Activation, Of};
 
 const KIND: &str = "deberta-v2";
 
@@ -309,8 +309,7 @@ impl Terms {
             let said = say(&(k * scale)?, self.pos_query_proj.as_ref().unwrap_or(shared.0))?;
             scores = (scores + ops::by_distance(&said, &rows.places, Of::Key)?)?;
         }
-        let seen = Seen { keys: pass.lengths.clone(), past_only: false };
-        let weights = ops::attention_weights(&scores, seen, pass.next_dropout(dropout))?;
+        let weights = ops::attention_weights(&scores, &pass.lengths, pass.next_dropout(dropout))?;
         weights.matmul(&by_head(v)?)?.transpose(1, 2)?.contiguous()
     }
 }

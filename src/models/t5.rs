@@ -11,7 +11,7 @@ use super::config::{activation, parse, unreadable};
 use super::{CrossCache, EncoderDecoder, Source};
 use crate::error::Result;
 use crate::nn::{module_fields, recomputed, Linear, Param, Pass, Weights};
-use crate::ops::{self, Activation, Seen};
+use crate::ops::{self, Activation};
 
 /// What `config.json` says, under its names there.
 #[derive(Clone, Debug, Deserialize)]
@@ -185,13 +185,12 @@ impl Stack {
         Ok(Self { relative_attention_bias, blocks, final_layer_norm })
     }
 
-    /// The biases (1, heads, time, keys) of the last `time` of `keys` positions.
+    /// The biases by distance (heads, time + keys - 1) of the last `time` of `keys` positions, as
+    /// [`ops::attention_by_distance`] takes them.
     fn biases(&self, c: &T5Config, time: usize, keys: usize, both_ways: bool) -> candle_core::Result<Tensor> {
-        let queries = (keys - time..keys).map(|query| query as i64);
-        let pairs = queries.flat_map(|query| (0..keys as i64).map(move |key| key - query));
-        let places: Vec<u32> = pairs.map(|distance| c.bucket(distance, both_ways)).collect();
-        let biases = ops::embedding(&self.relative_attention_bias.value(), &places, &[time, keys])?;
-        biases.permute((2, 0, 1))?.unsqueeze(0)
+        let distances = 1 - keys as i64..time as i64;
+        let places: Vec<u32> = distances.map(|distance| c.bucket(distance, both_ways)).collect();
+        ops::embedding(&self.relative_attention_bias.value(), &places, &[places.len()])?.t()?.contiguous()
     }
 }
 
@@ -231,8 +230,8 @@ impl Block {
         pass.dropout(self.wo.forward(&wide, (texts, time, d))?, c.dropout_rate)?.add(x)
     }
 
-    /// The states after this block. Shapes: x and result (texts, time, d_model), biases (1, heads, time, keys). A decoder's
-    /// block has the source to read, and a cache of its number where it generates.
+    /// The states after this block. Shapes: x and result (texts, time, d_model), biases (heads, time + keys - 1). A
+    /// decoder's block has the source to read, and a cache of its number where it generates.
     fn forward(
         &self,
         c: &T5Config,
@@ -240,20 +239,20 @@ impl Block {
         biases: &Tensor,
         source: Option<&Source>,
         pass: &Pass,
-        mut cache: Option<(usize, usize, &mut CrossCache)>,
+        mut cache: Option<(usize, &mut CrossCache)>,
     ) -> candle_core::Result<Tensor> {
         let (normed, own) = (normed(c, x, &self.attention_norm)?, &self.attention);
         let (k, v) = (heads(c, &own.k, &normed)?, heads(c, &own.v, &normed)?);
-        let past = cache.as_ref().map_or(0, |(_, past, _)| *past);
-        let kv = match &mut cache {
-            Some((index, _, cache)) => cache.append(*index, k, v)?,
+        let (k, v) = match &mut cache {
+            Some((index, cache)) => cache.append(*index, k, v)?,
             None => (k, v),
         };
-        let seen =
-            Seen { keys: pass.lengths.iter().map(|length| past + length).collect(), past_only: source.is_some() };
-        let x = attend(c, x, heads(c, &own.q, &normed)?, kv, &own.o, Some(biases), (seen, pass))?;
+        // An encoder sees all of its text, a decoder what it wrote so far.
+        let (q, lengths) = (heads(c, &own.q, &normed)?, source.is_none().then_some(&pass.lengths[..]));
+        let y = ops::attention_by_distance(&q, &k, &v, biases, lengths, pass.next_dropout(c.dropout_rate))?;
+        let x = add(c, x, &y, &own.o, pass)?;
         let x = match source {
-            Some(source) => self.cross(c, &x, source, pass, cache.map(|(index, _, cache)| (index, cache)))?,
+            Some(source) => self.cross(c, &x, source, pass, cache)?,
             None => x,
         };
         self.feed_forward(&x, c, pass)
@@ -272,41 +271,23 @@ impl Block {
             candle_core::bail!("t5: an encoder's layer reads no source");
         };
         let project = || Ok((heads(c, &cross.k, &source.states)?, heads(c, &cross.v, &source.states)?));
-        let kv = match cache {
+        let (k, v) = match cache {
             Some((index, cache)) => cache.source(index, project)?,
             None => project()?,
         };
         let q = heads(c, &cross.q, &normed(c, x, norm)?)?;
         let (texts, time, heads, d) = q.dims4()?;
-        let (seen, last) = (Seen { keys: source.lengths.clone(), past_only: false }, (texts, time, c.d_model));
-        if texts == source.lengths.len() {
-            return attend(c, x, q, kv, &cross.o, None, (seen, pass));
-        }
         // Several ways to go on, of one source: their queries side by side look at it as one text's.
-        let (x, q) = (x.reshape((1, texts * time, ()))?, q.reshape((1, texts * time, heads, d))?);
-        attend(c, &x, q, kv, &cross.o, None, (seen, pass))?.reshape(last)
+        let q = if texts == source.lengths.len() { q } else { q.reshape((1, texts * time, heads, d))? };
+        let y = ops::attention_across(&q, &k, &v, &source.lengths, pass.next_dropout(c.dropout_rate))?;
+        add(c, x, &y, &cross.o, pass)
     }
 }
 
-/// Attention's part, added to `x`. Shapes: x (texts, time, d_model); k, v (texts or 1, keys, heads, d_kv); biases
-/// (1, heads, time, keys).
-fn attend(
-    c: &T5Config,
-    x: &Tensor,
-    q: Tensor,
-    (k, v): (Tensor, Tensor),
-    o: &Linear,
-    biases: Option<&Tensor>,
-    (seen, pass): (Seen, &Pass),
-) -> candle_core::Result<Tensor> {
-    let by_head = |x: &Tensor| x.transpose(1, 2)?.contiguous(); // (texts, heads, time, d_kv)
-    let mut scores = by_head(&q)?.matmul(&by_head(&k)?.t()?)?; // (texts, heads, time, keys)
-    if let Some(biases) = biases {
-        scores = scores.broadcast_add(biases)?;
-    }
-    let weights = ops::attention_weights(&scores, seen, pass.next_dropout(c.dropout_rate))?;
-    let y = weights.matmul(&by_head(&v)?)?.transpose(1, 2)?.contiguous()?;
-    pass.dropout(o.forward(&y, x.shape())?, c.dropout_rate)?.add(x)
+/// What attention found, added to `x` by the matrix `o`. Shapes: x and result (texts, time, d_model), y as many positions of
+/// (heads, d_kv).
+fn add(c: &T5Config, x: &Tensor, y: &Tensor, o: &Linear, pass: &Pass) -> candle_core::Result<Tensor> {
+    pass.dropout(o.forward(y, x.shape())?, c.dropout_rate)?.add(x)
 }
 
 /// Heads of `x` (texts, time, d_model) by one of attention's matrices: (texts, time, heads, d_kv).
@@ -361,7 +342,7 @@ impl EncoderDecoder for T5 {
         let mut x = pass.dropout(self.shared.rows(&pass.ids, pass)?, c.dropout_rate)?;
         for (i, block) in stack.blocks.iter().enumerate() {
             x = match cache.as_deref_mut() {
-                Some(cache) => block.forward(c, &x, &biases, Some(source), pass, Some((i, past, cache)))?,
+                Some(cache) => block.forward(c, &x, &biases, Some(source), pass, Some((i, cache)))?,
                 None => {
                     let (block, c, lengths) = (block.clone(), c.clone(), source.lengths.clone());
                     recomputed(pass, &x, &[&biases, &source.states], move |x, shared, pass| {

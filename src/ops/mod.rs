@@ -25,7 +25,9 @@ mod swiglu;
 pub use self::half::linear_half;
 pub use activation::{activate, Activation, ACTIVATIONS};
 pub use adamw::{adamw_step, add_gradient, fingerprint, gradient_norm, AdamWStep};
-pub use attention::{attention, attention_fused, attention_packed, attention_within, Span};
+pub use attention::{
+    attention, attention_across, attention_by_distance, attention_fused, attention_packed, attention_within, Span,
+};
 pub use collect::{backward, backward_part, Sums};
 pub use cross_entropy::{linear_cross_entropy, Wanted, IGNORE};
 pub use dropout::{dropout, mix, Dropout};
@@ -35,7 +37,7 @@ pub use linear::{linear, linear_add, linear_to, Affine};
 pub use relative::{by_distance, Of};
 pub use rms_norm::rms_norm;
 pub use rope::{rope, rope_at, RopeTable};
-pub use softmax::{attention_weights, Seen};
+pub use softmax::attention_weights;
 pub use swiglu::swiglu;
 
 use candle_core::{bail, CpuStorage, Layout, Result};

@@ -1,4 +1,4 @@
-//! Softmax of attention scores that were made elsewhere: those with terms of their own, as T5's and DeBERTa's.
+//! Softmax of attention scores that were made elsewhere: those with terms of their own for each text, as DeBERTa's.
 
 use candle_core::{bail, CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -6,31 +6,22 @@ use rayon::prelude::*;
 use super::simd::{exp_row, sum2, vectorized};
 use super::{cpu_floats, floats, room, Dropout};
 
-/// Which keys a query sees.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// How many keys of each text are real; those to their right are padding.
-    pub keys: Vec<usize>,
-    /// True where a query sees no later key; the queries are the last positions.
-    pub past_only: bool,
-}
-
-/// `softmax(scores)` over the keys that a query sees, zero at the others. Shapes: scores (texts, heads, time, keys), result
-/// the same.
+/// `softmax(scores)` over the real keys of each text, of which there are `lengths`; zero at the padding to their right.
+/// Shapes: scores (texts, heads, time, keys), result the same.
 ///
 /// [`super::attention`] never holds this matrix and is quicker; this one takes scores with whatever was added to them.
 /// `dropout` leaves out some of the weights. The backward computes them again instead of keeping them.
-pub fn attention_weights(scores: &Tensor, seen: Seen, dropout: Option<Dropout>) -> Result<Tensor> {
-    let (texts, _, time, keys) = scores.dims4()?;
-    let fits = seen.keys.len() == texts && seen.keys.iter().all(|real| *real <= keys);
-    if !fits || seen.past_only && time > keys {
-        bail!("attention_weights: scores {:?} with texts of {:?} keys", scores.dims(), seen.keys);
+pub fn attention_weights(scores: &Tensor, lengths: &[usize], dropout: Option<Dropout>) -> Result<Tensor> {
+    let (texts, _, _, keys) = scores.dims4()?;
+    if lengths.len() != texts || lengths.iter().any(|real| *real > keys) {
+        bail!("attention_weights: scores {:?} with texts of {lengths:?} keys", scores.dims());
     }
-    scores.contiguous()?.apply_op1(Weights { seen, dropout })
+    scores.contiguous()?.apply_op1(Weights { lengths: lengths.to_vec(), dropout })
 }
 
 struct Weights {
-    seen: Seen,
+    /// How many keys of each text are real.
+    lengths: Vec<usize>,
     dropout: Option<Dropout>,
 }
 
@@ -45,11 +36,9 @@ struct Row {
 
 impl Weights {
     fn row(&self, index: usize, shape: &Shape) -> Result<Row> {
-        let (_, heads, time, keys) = shape.dims4()?;
+        let (_, heads, time, _) = shape.dims4()?;
         let (text, head, query) = (index / time / heads, index / time % heads, index % time);
-        let real = self.seen.keys[text];
-        let visible = if self.seen.past_only { real.min(keys - time + query + 1) } else { real };
-        Ok(Row { text, place: ((head as u64) << 32) + query as u64, visible })
+        Ok(Row { text, place: ((head as u64) << 32) + query as u64, visible: self.lengths[text] })
     }
 
     /// Scores become weights that add up to one.
