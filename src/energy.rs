@@ -1,5 +1,7 @@
 //! Joules of any stretch of work, with the way they were found, and what they mean in CO2.
 
+mod nvidia;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::cpu_seconds;
+use nvidia::Card;
 
 /// Where Linux shows the energy counters of the processor (RAPL).
 const POWERCAP: &str = "/sys/class/powercap";
@@ -24,6 +27,11 @@ pub enum Method {
     ProcessorTime {
         /// Watts of the whole processor when all its cores work.
         watts: f64,
+    },
+    /// The counter of the first NVIDIA card, other programs included, and the processor's energy besides.
+    Nvidia {
+        /// How the processor's joules were found.
+        processor: Box<Method>,
     },
     /// One part of the work in one way and another part in another.
     Mixed(Vec<Method>),
@@ -67,7 +75,8 @@ pub struct Energy {
 ///
 /// The counters of the processor are used where this user may read them (`/sys/class/powercap`, often for root only).
 /// Elsewhere the processor time of this program is multiplied by a declared power: 30 W for the whole processor, or what
-/// the environment variable `AULA_CPU_WATTS` says.
+/// the environment variable `AULA_CPU_WATTS` says. With the feature `cuda`, where there is an NVIDIA card with its driver, the
+/// energy that its counter tells is added.
 ///
 /// ```
 /// use aula::energy::EnergyMeter;
@@ -81,21 +90,34 @@ pub struct EnergyMeter {
     cpu_seconds: f64,
     /// Each counter with its value at the start.
     counters: Vec<(Counter, u64)>,
+    card: Option<Card>,
 }
 
 impl EnergyMeter {
     /// Begins to measure.
     pub fn start() -> Self {
-        Self::start_with(Path::new(POWERCAP))
+        Self { card: Card::start(), ..Self::start_with(Path::new(POWERCAP)) }
     }
 
+    /// Without a card.
     fn start_with(powercap: &Path) -> Self {
         let counters = Counter::all(powercap).into_iter().filter_map(|one| Some((one.clone(), one.read()?))).collect();
-        Self { started: Instant::now(), cpu_seconds: cpu_seconds(), counters }
+        Self { started: Instant::now(), cpu_seconds: cpu_seconds(), counters, card: None }
     }
 
     /// The energy so far; the measuring goes on.
     pub fn so_far(&self) -> Energy {
+        let energy = self.of_processor();
+        match self.card.as_ref().and_then(Card::joules) {
+            Some(joules) => {
+                let method = Method::Nvidia { processor: Box::new(energy.method) };
+                Energy { joules: energy.joules + joules, method, ..energy }
+            }
+            None => energy,
+        }
+    }
+
+    fn of_processor(&self) -> Energy {
         let seconds = self.started.elapsed().as_secs_f64();
         let counted: Option<f64> =
             self.counters.iter().map(|(counter, before)| Some(counter.joules_since(*before, counter.read()?))).sum();
@@ -263,6 +285,10 @@ impl std::fmt::Display for Method {
                 "estimado: tiempo de procesador × {watts} W declarados para el procesador entero (AULA_CPU_WATTS)",
                 "estimated: processor time × {watts} W declared for the whole processor (AULA_CPU_WATTS)"
             ),
+            Self::Nvidia { processor } => tr!(
+                "tarjeta NVIDIA 0, medida: contador de la tarjeta entera (NVML); y procesador, {processor}",
+                "NVIDIA card 0, measured: counter of the whole card (NVML); and processor, {processor}"
+            ),
             Self::Mixed(parts) => {
                 let parts = parts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 tr!("por partes: {parts}", "in parts: {parts}")
@@ -316,6 +342,21 @@ mod tests {
         assert!(energy.joules > 0.0 && energy.seconds >= 0.06, "{energy}");
         assert!(energy.to_string().contains(" W "), "{energy}");
         assert!(matches!(energy.method, Method::ProcessorTime { watts } if watts > 0.0));
+    }
+
+    #[test]
+    fn the_joules_of_a_card_are_added_and_both_ways_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        package(folder.path(), "intel-rapl:0", 5_000_000);
+        // Half a second's worth of a card that draws 100 W, from one reading to the next.
+        static READINGS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1_000);
+        let card = Card::reading(|| Some(READINGS.fetch_add(50_000, std::sync::atomic::Ordering::Relaxed)));
+        let meter = EnergyMeter { card, ..EnergyMeter::start_with(folder.path()) };
+        package(folder.path(), "intel-rapl:0", 7_000_000); // 2 J
+        let energy = meter.stop();
+        assert!((energy.joules - 52.0).abs() < 1e-9, "{energy}");
+        let text = energy.to_string();
+        assert!(text.contains("NVML") && text.contains("powercap"), "{text}");
     }
 
     #[test]
