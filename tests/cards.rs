@@ -108,7 +108,7 @@ fn told(card: &str, file: &str, rows: &[&str]) -> Option<String> {
     let column = head.iter().position(|cell| *cell == format!("`{file}`"))?;
     let mut lines = lines.take_while(|line| line.starts_with('|'));
     let line = lines.find(|line| rows.iter().any(|row| cells(line)[0].starts_with(row)))?;
-    cells(line).get(column + usize::from(head[0] != "")).cloned()
+    cells(line).get(column + usize::from(!head[0].is_empty())).cloned()
 }
 
 /// `1,622` for 1622.

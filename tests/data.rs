@@ -54,3 +54,27 @@ fn the_collections_have_at_least_400_different_texts() {
         assert!(texts.len() >= 400, "{name} has {} different texts", texts.len());
     }
 }
+
+#[test]
+fn a_file_in_another_encoding_says_what_it_was_converted_from() {
+    const FILE: &str = "AULA_TEST_FILE";
+    if let Ok(file) = std::env::var(FILE) {
+        Table::read(&file).unwrap();
+        return;
+    }
+    // What is printed can only be read from outside: this test once more, as a program.
+    let folder = tempfile::tempdir().unwrap();
+    let files =
+        [("a.csv", b"texto\na\xf1o\n".as_slice(), "Windows-1252"), ("b.csv", b"\xff\xfea\0\n\0b\0\n\0", "UTF-16")];
+    for (name, bytes, encoding) in files {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "a_file_in_another_encoding_says_what_it_was_converted_from", "--nocapture"]);
+        let output = again.env(FILE, &file).env("AULA_LANG", "en").output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let line = said.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("nothing said: {said}"));
+        assert!(line.contains(encoding) && line.contains("converted"), "{line}");
+    }
+}

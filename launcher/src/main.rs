@@ -10,6 +10,7 @@ mod bench;
 mod doctor;
 mod engine;
 mod exercise;
+mod interrupt;
 mod kernel;
 mod lab;
 mod machine;

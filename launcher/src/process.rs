@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 /// glibc's allocator, told to keep what it got: training otherwise spends most of its time in page faults, on threads
-/// above all (`docs/results.md`); other C libraries ignore the variable.
+/// above all (`docs/performance.md`); other C libraries ignore the variable.
 const GLIBC_TUNABLES: &str = "glibc.malloc.arena_max=1:glibc.malloc.mmap_threshold=4294967296:\
 glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456:glibc.malloc.hugetlb=1";
 
@@ -58,7 +58,8 @@ pub fn replace(mut command: Command) -> Problem {
 
 /// The first line that a program prints, or nothing when it cannot be run or fails.
 pub fn first_line(command: &mut Command) -> Option<String> {
-    let output = command.stdin(Stdio::null()).output().ok()?;
+    // In a group of its own: Ctrl-C must not look like an answer.
+    let output = command.stdin(Stdio::null()).process_group(0).output().ok()?;
     if !output.status.success() {
         return None;
     }
@@ -72,6 +73,7 @@ pub fn succeeds(command: &mut Command) -> bool {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .process_group(0)
         .status()
         .is_ok_and(|status| status.success())
 }

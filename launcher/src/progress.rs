@@ -1,5 +1,6 @@
 //! What is shown while something long runs: a moving line on a terminal, a whole line now and then elsewhere.
 
+use crate::interrupt;
 use crate::problem::{Problem, Result};
 use crate::say;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -142,7 +143,7 @@ impl Drop for Display {
 }
 
 /// Runs `command` to its end while the person sees that it moves. `read` says what each line of output means;
-/// after `limit`, where there is one, the program is stopped.
+/// after `limit`, where there is one, the program is stopped. When the person interrupts, this does not come back.
 pub fn run(
     title: &str,
     command: &mut Command,
@@ -150,11 +151,11 @@ pub fn run(
     mut read: impl FnMut(&Line) -> Seen,
 ) -> Result<Ended> {
     let mut display = Display::new(title);
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| {
-            let program = command.get_program().to_string_lossy().into_owned();
-            Problem::new(say!("No se pudo ejecutar `{program}`.", "`{program}` could not be run.")).why(error)
-        })?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = interrupt::spawn(title, command).map_err(|error| {
+        let program = command.get_program().to_string_lossy().into_owned();
+        Problem::new(say!("No se pudo ejecutar `{program}`.", "`{program}` could not be run.")).why(error)
+    })?;
     let (sender, receiver) = channel();
     forward(child.stdout.take(), sender.clone(), Line::Out);
     forward(child.stderr.take(), sender, Line::Err);
@@ -180,9 +181,17 @@ pub fn run(
             let _ = child.kill();
             break;
         }
+        if interrupt::happened() {
+            break;
+        }
     }
-    let status = child.wait().map_err(|error| Problem::new(format!("{title}: {error}")))?;
-    Ok(Ended { status, tail: tail.into(), elapsed: display.start.elapsed() })
+    let status = interrupt::wait(&mut child).map_err(|error| Problem::new(format!("{title}: {error}")))?;
+    let elapsed = display.start.elapsed();
+    drop(display);
+    if interrupt::happened() {
+        interrupt::leave();
+    }
+    Ok(Ended { status, tail: tail.into(), elapsed })
 }
 
 /// Sends every line of `stream` on, from a thread of its own. Bytes that are not UTF-8 are replaced.

@@ -12,6 +12,7 @@ pub mod python;
 pub mod standard;
 pub mod toolchain;
 
+use crate::interrupt;
 use crate::paths::Places;
 use crate::problem::{Check, Problem, Result};
 use crate::say;
@@ -21,6 +22,17 @@ use std::process::Command;
 /// Sets everything up and gives one line per thing that was checked.
 pub fn run(places: &Places) -> Result<Vec<Check>> {
     check_place(places)?;
+    let _setup = interrupt::during_setup();
+    let checks = steps(places);
+    if checks.is_err() {
+        interrupt::before_a_failure_is_told();
+    }
+    checks
+}
+
+/// Every step. Those that only wait for a program are named again by it.
+fn steps(places: &Places) -> Result<Vec<Check>> {
+    interrupt::step(say!("lo que ya debe estar: Rust, C, Python", "what must be there: Rust, C, Python"));
     for folder in [places.state(), places.kernel(), places.aula.join("bin")] {
         state::sweep(&folder);
     }
@@ -32,12 +44,18 @@ pub fn run(places: &Places) -> Result<Vec<Check>> {
         checks.push(toolchain::python());
         toolchain::demand(&checks)?;
     }
+    interrupt::step("JupyterLab".to_owned());
     checks.push(python::ensure(places)?);
+    interrupt::step("evcxr_jupyter".to_owned());
     checks.push(evcxr::ensure(places)?);
+    interrupt::step(say!("Biblioteca del curso", "The course's library"));
     let (shared_object, check) = library::ensure(places)?;
     checks.push(check);
+    interrupt::step(say!("Tipos de la biblioteca estándar", "Types of the standard library"));
     checks.push(standard::ensure(places)?);
+    interrupt::step(say!("Archivos del núcleo", "The kernel's files"));
     checks.push(kernel_files::ensure(places, &shared_object)?);
+    interrupt::step("all-MiniLM-L6-v2".to_owned());
     checks.push(minilm::ensure(places));
     Ok(checks)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{json, Value};
 
-use super::run::Job;
+use super::run::{Job, CHECK_EVERY};
 use super::sentiment::pretrain_sentiment;
 use super::texts::Texts;
 use super::{lector_report, PretrainConfig};
@@ -31,6 +31,7 @@ pub fn pretrain_lector(config: &PretrainConfig) -> Result<()> {
     let masking = Masking { rate: HIDDEN, ..model.masking() };
     let job = Job {
         config,
+        check_every: CHECK_EVERY,
         model: &model,
         row: &|i| Ok(model.tokenizer().encode_within(&[texts.text(i)], config.max_tokens)?.remove(0).0),
         batch: &|rows, step| hide(rows, &masking, mix(config.seed, step as u64)),

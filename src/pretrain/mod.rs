@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::language_model::LanguageModel;
 use crate::sys;
 use crate::tokenizer::Tokenizer;
-use run::{Job, Run};
+use run::{Job, Run, CHECK_EVERY};
 
 /// What `aula pretrain` is told.
 #[derive(Clone, Debug)]
@@ -62,6 +62,7 @@ pub fn pretrain(config: &PretrainConfig) -> Result<()> {
     let eos = model.tokenizer().id("</s>").unwrap_or(2);
     let job = Job {
         config,
+        check_every: CHECK_EVERY,
         model: &model,
         row: &|i| corpus.row(i, config.max_tokens, model.tokenizer(), eos),
         batch: &|rows, _| Batch::new(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>()),

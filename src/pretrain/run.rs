@@ -19,7 +19,7 @@ use crate::sys;
 use crate::train::{evaluate, train_step, Trainable};
 
 /// After this many steps the model is measured and a checkpoint written.
-const CHECK_EVERY: usize = 250;
+pub(super) const CHECK_EVERY: usize = 250;
 
 /// Steps whose rows are sorted by length together.
 const GROUP: usize = 8;
@@ -69,6 +69,8 @@ type MakeBatch<'a> = dyn Fn(&[Vec<u32>], usize) -> Result<Batch> + 'a;
 /// A pre-training to do.
 pub(super) struct Job<'a> {
     pub(super) config: &'a PretrainConfig,
+    /// Steps between two checkpoints: [`CHECK_EVERY`].
+    pub(super) check_every: usize,
     pub(super) model: &'a dyn Trainable,
     /// Row number i as ids: any row can be made without those before it.
     pub(super) row: &'a (dyn Fn(u64) -> Result<Vec<u32>> + Sync),
@@ -120,7 +122,7 @@ impl Job<'_> {
                 (format!("loss {mean:.3} rate {learning_rate:.2e}"), Html::new("", ""))
             });
             let stop = sys::stopped();
-            if step % CHECK_EVERY == 0 || step == config.steps || stop {
+            if step % self.check_every == 0 || step == config.steps || stop {
                 if !stop {
                     progress.say(&format!(
                         "step {step} held-out {} · {seconds:.0} s",
@@ -177,7 +179,77 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+
+    use super::super::{model_config, report::sha256};
     use super::*;
+    use crate::error::{Error, ErrorKind};
+    use crate::language_model::LanguageModel;
+    use crate::save::save_tensors;
+    use crate::tokenizer::{Tokenizer, TokenizerKind};
+
+    const STEPS: usize = 10;
+
+    /// A run of ten steps with a checkpoint after each three, in a new model. `dies_at` stands for a machine that loses
+    /// its power in that step.
+    fn train(folder: &Path, dies_at: Option<usize>) -> Result<Vec<u8>> {
+        let texts = ["El gato duerme.", "The dog runs home.", "Un día de sol, el gato salió.", "Once more it rained."];
+        let texts = texts.map(String::from);
+        let tokenizer = Tokenizer::train(&texts, TokenizerKind::ByteLevel, 300)?;
+        let config = PretrainConfig {
+            stories: folder.to_path_buf(),
+            out: folder.join("out"),
+            checkpoint: folder.join("checkpoint"),
+            hidden_size: 32,
+            layers: 2,
+            vocab_size: 300,
+            max_tokens: 16,
+            batch_size: 4,
+            steps: STEPS,
+            learning_rate: 3e-3,
+            seed: 7,
+        };
+        let model = LanguageModel::random(model_config(&config, &tokenizer), tokenizer, config.seed)?;
+        let row = |i: u64| {
+            let mut ids = model.tokenizer().encode(&texts[(i % 4) as usize])?;
+            ids.truncate(4 + (i % 7) as usize);
+            Ok(ids)
+        };
+        let batch = |rows: &[Vec<u32>], step| match dies_at {
+            Some(dies) if dies == step => Err(Error::new(ErrorKind::System, "power")),
+            _ => Batch::new(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>()),
+        };
+        let job = Job {
+            config: &config,
+            check_every: 3,
+            model: &model,
+            row: &row,
+            batch: &batch,
+            held_out: &model.dataset(&texts, 16)?,
+            weights: &|| model.merged_weights(),
+            set_weights: &|weights| model.set_weights(weights),
+        };
+        let run = job.run()?;
+        let file = folder.join("weights.safetensors");
+        save_tensors(&file, &model.merged_weights()?)?;
+        Ok([sha256(&file)?.as_bytes(), &run.tokens.to_le_bytes()].concat())
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_gives_bit_for_bit_what_one_in_one_go_gives_and_so_does_a_second() {
+        let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        let whole = train(folders[0].path(), None).unwrap();
+        assert_eq!(train(folders[1].path(), None).unwrap(), whole, "the same seed, the same SHA-256");
+        // Cut in step 6, just after a checkpoint, and then in step 8, which loses the seventh step and the eighth.
+        for dies_at in [6, 8] {
+            assert!(train(folders[2].path(), Some(dies_at)).is_err());
+        }
+        assert_eq!(train(folders[2].path(), None).unwrap(), whole);
+        let notes = std::fs::read_to_string(folders[2].path().join("checkpoint/notes.json")).unwrap();
+        assert!(notes.contains(&format!("\"optimizer_steps\": {STEPS}")), "{notes}");
+    }
 
     #[test]
     fn the_card_of_lector_says_of_its_run_what_is_written_here() {

@@ -1,5 +1,6 @@
 //! The library: compiled once, then made into the one shared object that every cell links to.
 
+use crate::interrupt;
 use crate::paths::Places;
 use crate::problem::{Check, Problem, Result};
 use crate::process;
@@ -61,6 +62,7 @@ pub fn ensure(places: &Places) -> Result<(PathBuf, Check)> {
 pub fn ensure_engine(places: &Places) -> Result<PathBuf> {
     let engine = places.target()?.join("release").join(ENGINE);
     if !engine.exists() {
+        let _setup = interrupt::during_setup();
         let title = say!("Órdenes del curso ({ENGINE})", "The course's commands ({ENGINE})");
         let mut build = build(places, &["build", "--release", "-p", PACKAGE, "--bin", ENGINE]);
         let (ended, _) = run(&title, &mut build, count_packages(places).unwrap_or(1))?;

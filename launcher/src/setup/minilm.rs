@@ -22,6 +22,11 @@ fn folder(places: &Places) -> Option<PathBuf> {
     versions.map(model).find(|folder| folder.join("config.json").is_file())
 }
 
+/// Whether it is there.
+pub fn is_there(places: &Places) -> bool {
+    folder(places).is_some()
+}
+
 /// What a failed try depends on: the package and the place.
 fn inputs(places: &Places) -> String {
     state::hash(&[PACKAGE.as_bytes(), places.venv().as_os_str().as_encoded_bytes()])

@@ -8,8 +8,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// How long the Spanish prose may be, as a multiple of the English.
+/// How long the Spanish prose may be, as a multiple of the English: in each cell, and in all.
 const PROSE_RATIO: std::ops::RangeInclusive<f64> = 0.6..=1.6;
+
+/// Characters below which a text cell's length says nothing: a title may need twice the words.
+const PROSE_LENGTH: usize = 40;
 
 /// Words that a text cell must have to count as prose: below that it may be the same in both languages.
 const PROSE_WORDS: usize = 3;
@@ -120,17 +123,25 @@ fn together(es: &Value, en: &Value, number: &str) -> Vec<String> {
             }
             continue;
         }
-        es_length += left_text.chars().count();
-        en_length += right_text.chars().count();
+        let lengths = (left_text.chars().count(), right_text.chars().count());
+        es_length += lengths.0;
+        en_length += lengths.1;
+        if lengths.0.max(lengths.1) >= PROSE_LENGTH {
+            problems.extend(too_long(lengths, &place));
+        }
         if left_text.trim() == right_text.trim() && words(&left_text) >= PROSE_WORDS {
             problems.push(format!("{place}: the text is the same in both languages"));
         }
     }
-    let ratio = es_length as f64 / (en_length.max(1)) as f64;
-    if es_length + en_length > 0 && !PROSE_RATIO.contains(&ratio) {
-        problems.push(format!("{number}: the Spanish prose is {ratio:.2} times as long as the English"));
-    }
+    problems.extend(too_long((es_length, en_length), number));
     problems
+}
+
+/// A problem where the Spanish length and the English are too far apart.
+fn too_long((es, en): (usize, usize), place: &str) -> Option<String> {
+    let ratio = es as f64 / en.max(1) as f64;
+    let good = es + en == 0 || PROSE_RATIO.contains(&ratio);
+    (!good).then(|| format!("{place}: the Spanish prose is {ratio:.2} times as long as the English"))
 }
 
 /// Words of prose in a text cell: code, formulas, tags and addresses are none.
@@ -210,8 +221,25 @@ mod tests {
     #[test]
     fn a_summary_in_place_of_a_translation_is_found() {
         let es = notebook("Corto.", "x");
-        let en = notebook("This text is much longer than the other.", "x");
+        let en = notebook("This text is longer than the other.", "x");
         assert_eq!(together(&es, &en, "01").len(), 1);
+    }
+
+    #[test]
+    fn one_summary_among_translations_is_found_and_a_short_title_is_none() {
+        let cells = |prose: [&str; 3]| {
+            let cells = prose.map(|text| json!({ "id": "a", "cell_type": "markdown", "source": text }));
+            json!({ "cells": cells })
+        };
+        let long = "Aquí se lee una tabla de recetas, se mira lo que tiene y se quitan las filas que no dicen nada. "
+            .repeat(3);
+        let same =
+            "Here a table of recipes is read, we look at what is in it and drop the rows that say nothing. ".repeat(3);
+        let es = cells([&long, "## Lo que viene después", "Se entrena el modelo."]);
+        let en = cells([&same, "## Next", "Now the model is trained on what you have just read, for three epochs."]);
+        let problems = together(&es, &en, "01");
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with("01, cell 3: the Spanish prose is 0.3"), "{problems:?}");
     }
 
     #[test]
