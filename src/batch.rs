@@ -212,13 +212,13 @@ fn even_parts(lengths: &[usize], count: usize) -> Vec<Range<usize>> {
     let positions = |first: usize, end: usize| (end - first) * lengths[end - 1];
     // For the first `end` texts: the most positions that a run has, with one run, then with one more each time.
     let mut most: Vec<usize> = (0..=texts).map(|end| if end == 0 { 0 } else { positions(0, end) }).collect();
-    // Where the last run begins; 0 where one more run is of no use.
+    // Where the last run begins; 0 where there is no text for one more run.
     let mut begins: Vec<Vec<usize>> = Vec::new();
     for _ in 1..count.min(texts) {
         let better = |end: usize| {
             // From the right, so that among equals the runs before are the longer ones.
             let cuts = (1..end).rev().map(|first| (most[first].max(positions(first, end)), first));
-            cuts.min_by_key(|(most, _)| *most).filter(|cut| cut.0 < most[end]).unwrap_or((most[end], 0))
+            cuts.min_by_key(|(most, _)| *most).unwrap_or((most[end], 0))
         };
         let found: Vec<(usize, usize)> = (0..=texts).map(better).collect();
         most = found.iter().map(|cut| cut.0).collect();
