@@ -110,7 +110,8 @@ fn spans_losses_and_gradients_are_those_of_transformers() {
         };
         let batch = Batch::of(ids.iter().zip(&rows(&expected["labels"])).map(row).collect(), false).unwrap();
         assert!(difference(&model.logits(&batch).unwrap(), &expected["logits"]) < 1e-4, "{family}");
-        reference::loss_and_gradients_equal(&model, &batch, &expected);
+        // Both questions are of one length; the next test pads.
+        reference::parts_equal(&model, "as it is", &batch.shards(1).unwrap(), &expected);
         reference::twenty_steps_follow(&model, &batch, &expected);
     }
 }

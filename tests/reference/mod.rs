@@ -88,24 +88,25 @@ pub fn loss_and_gradients_equal(model: &dyn Trainable, batch: &Batch, expected: 
         alone.len() > 1 && alone.iter().all(|part| part.lengths[0] == part.ids.elem_count()),
         "something is padded"
     );
-    let padded = batch.shards(1).unwrap();
-    for (how, parts) in [("padded", padded), ("without padding", alone)] {
-        let (loss, gradients) = loss_and_gradients(model, &parts);
-        let off = (loss - floats(&expected["loss"])[0]).abs();
-        assert!(off < 1e-5, "{how}: the loss is off by {off}");
-        let mut worst = 0f64;
-        for (name, mine) in &gradients {
-            let Some(theirs) = expected.get(&format!("grad.{name}")) else {
-                panic!("{name} has no gradient in PyTorch")
-            };
-            let error = relative(mine, theirs);
-            assert!(error < 1e-3, "{how}: {name} is off by {error}");
-            worst = worst.max(error);
-        }
-        let compared = gradients.len();
-        assert_eq!(compared, expected.keys().filter(|name| name.starts_with("grad.")).count(), "weights of ours");
-        println!("{how}: loss off by {off:.1e}, {compared} gradients by at most {worst:.1e}");
+    parts_equal(model, "padded", &batch.shards(1).unwrap(), expected);
+    parts_equal(model, "without padding", &alone, expected);
+}
+
+/// The loss of some batches together, and the gradient of every weight, are PyTorch's.
+pub fn parts_equal(model: &dyn Trainable, how: &str, parts: &[Batch], expected: &HashMap<String, Tensor>) {
+    let (loss, gradients) = loss_and_gradients(model, parts);
+    let off = (loss - floats(&expected["loss"])[0]).abs();
+    assert!(off < 1e-5, "{how}: the loss is off by {off}");
+    let mut worst = 0f64;
+    for (name, mine) in &gradients {
+        let Some(theirs) = expected.get(&format!("grad.{name}")) else { panic!("{name} has no gradient in PyTorch") };
+        let error = relative(mine, theirs);
+        assert!(error < 1e-3, "{how}: {name} is off by {error}");
+        worst = worst.max(error);
     }
+    let compared = gradients.len();
+    assert_eq!(compared, expected.keys().filter(|name| name.starts_with("grad.")).count(), "weights of ours");
+    println!("{how}: loss off by {off:.1e}, {compared} gradients by at most {worst:.1e}");
 }
 
 /// The tiny Llama that trainings of the tests begin from.
