@@ -207,7 +207,7 @@ impl Batch {
 
 /// Cuts texts, shortest first, into at most `count` runs, so that the run with the most positions, padding included, has
 /// as few as can be: the cores wait for the slowest of them.
-fn even_parts(lengths: &[usize], count: usize) -> Vec<Range<usize>> {
+pub(crate) fn even_parts(lengths: &[usize], count: usize) -> Vec<Range<usize>> {
     let texts = lengths.len();
     let positions = |first: usize, end: usize| (end - first) * lengths[end - 1];
     // For the first `end` texts: the most positions that a run has, with one run, then with one more each time.

@@ -142,8 +142,8 @@ pub mod prelude {
     pub use crate::testbed::{BedAnswer, BedHistory, BedRun, TestBed};
     pub use crate::tokenizer::{compare_tokenizers, Tokenizer, TokenizerKind, Tokens};
     pub use crate::train::{
-        evaluate, fine_tune, forgetting, sweep, ClassWeights, Forgetting, Metric, ParamGroup, Score, Sweep,
-        TrainConfig, Trial,
+        evaluate, fine_tune, forgetting, perplexity_interval, sweep, ClassWeights, Forgetting, Metric, ParamGroup,
+        Score, Sweep, TrainConfig, Trial,
     };
 }
 

@@ -93,6 +93,12 @@ fn layer_norm_divides_by_the_deviation_from_the_mean() {
         centred.broadcast_div(&(variance + 1e-5)?.sqrt()?)?.broadcast_mul(&w)?.broadcast_add(&b)
     };
     check("layer_norm", &[&x, &w, &b], &|| ops::layer_norm(&x, &w, &b, 1e-5), &composite);
+    let r = random(&[70, 20], 9);
+    let composite = || {
+        let x = (x.as_tensor() + r.as_tensor())?;
+        ops::layer_norm(&x, &w, &b, 1e-5)
+    };
+    check("layer_norm_add", &[&x, &r, &w, &b], &|| ops::layer_norm_add(&x, &r, &w, &b, 1e-5), &composite);
 }
 
 #[test]
@@ -106,6 +112,21 @@ fn activations_equal_candles() {
     let relu = || by(Activation::Relu)(&x);
     close("relu", &numbers(&relu().unwrap()), &numbers(&x.relu().unwrap()), 1e-6);
     close("relu", &gradients(&[&x], &relu)[0], &gradients(&[&x], &|| x.relu())[0], 1e-6);
+}
+
+#[test]
+fn a_linear_layer_on_an_activation_is_both_one_after_the_other() {
+    let (x, b) = (random(&[2, 3, 5], 1), random(&[4], 3));
+    for (fan_in_fan_out, shape) in [(false, [4, 5]), (true, [5, 4])] {
+        let w = random(&shape, 2);
+        let how = Affine { train_weight: true, fan_in_fan_out };
+        let composite = || how.run(&ops::activate(&x, Activation::Gelu)?, &w, Some(&b), (2, 3, 4));
+        let fused = || ops::linear_activated(how, Activation::Gelu, &x, &w, &b, (2, 3, 4));
+        check("linear_activated", &[&x, &w, &b], &fused, &composite);
+        assert_eq!(numbers(&fused().unwrap()), numbers(&composite().unwrap()), "to the bit");
+    }
+    let how = Affine { train_weight: true, fan_in_fan_out: false };
+    assert!(ops::linear_activated(how, Activation::Gelu, &x, &random(&[4, 6], 2), &b, (2, 3, 4)).is_err());
 }
 
 #[test]

@@ -12,10 +12,14 @@ use aula::error::Result;
 use aula::history::{Ended, History};
 use aula::language_model::{LanguageModel, LoraConfig};
 use aula::masked_model::MaskedModel;
+use aula::metrics::BootstrapConfig;
 use aula::ops::IGNORE;
 use aula::optim::{AdamW, AdamWConfig};
 use aula::schedule::Schedule;
-use aula::train::{evaluate, fine_tune, train_step, train_step_in_parts, Metric, ParamGroup, TrainConfig, Trainable};
+use aula::train::{
+    evaluate, fine_tune, perplexity_interval, train_step, train_step_in_parts, Metric, ParamGroup, TrainConfig,
+    Trainable,
+};
 use candle_core::D;
 use reference::{llama as model, sentences as data};
 
@@ -367,4 +371,19 @@ fn a_cut_checkpoint_is_told_and_strangers_files_are_left_alone() {
     let settings = TrainConfig { resume: false, ..settings };
     let error = fine_tune(&mut model, &train, &valid, &settings).unwrap_err().to_string();
     assert!(error.contains("tesis.txt"), "{error}");
+}
+
+#[test]
+fn the_interval_of_a_perplexity_is_around_what_evaluate_says_and_repeats() {
+    let model = model();
+    let (train, _) = data(&model);
+    let measure = || perplexity_interval(&model, &train, &BootstrapConfig::default()).unwrap();
+    let (interval, again) = (measure(), measure());
+    let whole = evaluate(&model, &train).unwrap().perplexity();
+    assert!((interval.value / whole - 1.0).abs() < 1e-5, "{} and {whole}", interval.value);
+    assert!(interval.low < whole && whole < interval.high && interval.high < 2.0 * whole, "{interval}");
+    assert_eq!((interval.low, interval.high), (again.low, again.high));
+    let (one, _) = train.split(1e-4, 1).unwrap();
+    let alone = perplexity_interval(&model, &one, &BootstrapConfig::default()).unwrap();
+    assert_eq!((alone.low, alone.high), (alone.value, alone.value), "one text alone says nothing of others");
 }

@@ -112,13 +112,10 @@ fn epoch(folder: &Path) -> Box<dyn FnMut() -> Turn> {
     let data = |model: &LanguageModel, first: usize, last: usize| -> Dataset {
         model.prompt_dataset(&prompts[first..last], &answers[first..last], 256).unwrap()
     };
-    let mut model = LanguageModel::load(&folder).unwrap();
+    let model = LanguageModel::load(&folder).unwrap();
     let (valid, one) = (data(&model, 0, 8), data(&model, 0, 1));
     let train = data(&model, 8, prompts.len());
-    let start: std::collections::BTreeMap<_, _> = {
-        let weights = model.merged_weights().unwrap();
-        weights.into_iter().map(|(name, value)| (name, value.copy().unwrap())).collect()
-    };
+    drop(model);
     let config = TrainConfig {
         epochs: 1,
         batch_size: 8,
@@ -129,7 +126,8 @@ fn epoch(folder: &Path) -> Box<dyn FnMut() -> Turn> {
         ..TrainConfig::default()
     };
     Box::new(move || {
-        model.set_weights(&start).unwrap();
+        // Read anew: a copy of the first weights would be memory that nobody who trains has.
+        let mut model = LanguageModel::load(&folder).unwrap();
         let before = evaluate(&model, &valid).unwrap().loss;
         let begin = Instant::now();
         fine_tune(&mut model, &train, &one, &config).unwrap();

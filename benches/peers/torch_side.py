@@ -74,8 +74,7 @@ class Epoch:
     def __init__(self, _, folder):
         from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerFast
 
-        self.model = AutoModelForCausalLM.from_pretrained(folder / "gpt2", dtype=torch.float32)
-        self.start = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.folder = folder / "gpt2"
         tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "gpt2/tokenizer.json"), pad_token="<pad>")
         self.collator = DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=-100)
         rows = []
@@ -102,7 +101,8 @@ class Epoch:
     def turn(self):
         from transformers import Trainer, TrainingArguments
 
-        self.model.load_state_dict(self.start)
+        # Read anew: a copy of the first weights would be memory that nobody who trains has.
+        self.model = AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32)
         before = self.loss()
         with tempfile.TemporaryDirectory() as out:
             arguments = TrainingArguments(out, num_train_epochs=1, report_to=[], save_strategy="no", use_cpu=True,
@@ -112,8 +112,9 @@ class Epoch:
             trainer.train()
             seconds = time.perf_counter() - start
         del trainer
-        gc.collect()
         print(f"loss after the epoch: {self.loss():.4f}", file=sys.stderr)
+        self.model = None
+        gc.collect()
         return seconds, [before]
 
 

@@ -180,8 +180,8 @@ fn code_met(lesson: &str, language: &str) -> String {
 fn each_word_that_counts_as_taught_is_met_in_a_lesson_or_a_task() {
     for language in ["es", "en"] {
         let mut met = BTreeSet::new();
-        for (lesson, taught) in known().iter().filter(|(lesson, _)| lesson.as_str() <= "03") {
-            met.extend(words(&code_met(lesson, language)));
+        for (lesson, taught) in known() {
+            met.extend(words(&code_met(&lesson, language)));
             let hidden: Vec<&String> = taught.difference(&met).collect();
             assert!(hidden.is_empty(), "lesson {lesson}, {language}: in no cell and no task: {hidden:?}");
         }

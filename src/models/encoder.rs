@@ -170,10 +170,10 @@ impl Layer {
             _ => ops::attention_within(&q, &k, &v, &pass.lengths, pass.attention_dropout(c.attention_dropout))?,
         };
         let y = pass.dropout(self.output.forward(&y, (texts, time, d))?, c.dropout)?;
-        let x = self.attention_norm.forward(&(y + x)?)?;
-        let wide = ops::activate(&self.up.forward(&x, (texts, time, c.intermediate_size))?, c.activation)?;
-        let y = pass.dropout(self.down.forward(&wide, (texts, time, d))?, c.dropout)?;
-        self.output_norm.forward(&(y + x)?)
+        let x = self.attention_norm.forward_add(&y, x)?;
+        let wide = self.up.forward(&x, (texts, time, c.intermediate_size))?;
+        let y = pass.dropout(self.down.forward_activated(&wide, c.activation, (texts, time, d))?, c.dropout)?;
+        self.output_norm.forward_add(&y, &x)
     }
 }
 

@@ -130,9 +130,10 @@ impl Layer {
         let (batch, time) = (pass.texts(), pass.time);
         let qkv = self.c_attn.forward(&self.ln_1.forward(x)?, (batch, time, 3 * c.n_embd))?;
         let y = Self::attend(&qkv, c, pass, cache)?;
-        let x = add(&self.attn_c_proj, &y, x, pass, c.resid_pdrop)?;
+        let x = pass.dropout(self.attn_c_proj.forward(&y, x.shape())?, c.resid_pdrop)?.add(x)?;
         let inner = self.c_fc.forward(&self.ln_2.forward(&x)?, (batch, time, c.inner()))?;
-        add(&self.mlp_c_proj, &ops::activate(&inner, c.activation)?, &x, pass, c.resid_pdrop)
+        let y = self.mlp_c_proj.forward_activated(&inner, c.activation, x.shape())?;
+        pass.dropout(y, c.resid_pdrop)?.add(&x)
     }
 
     /// Attention's result (batch, time, heads, d) from queries, keys and values side by side (batch, time, 3 · n_embd).
@@ -204,9 +205,4 @@ impl Decoder for Gpt2 {
     fn max_tokens(&self) -> usize {
         self.config.n_positions
     }
-}
-
-/// `x` plus what a layer says of `y`, a share of it left out while training.
-fn add(layer: &Linear, y: &Tensor, x: &Tensor, pass: &Pass, rate: f64) -> candle_core::Result<Tensor> {
-    pass.dropout(layer.forward(y, x.shape())?, rate)?.add(x)
 }

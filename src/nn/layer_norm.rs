@@ -23,4 +23,9 @@ impl LayerNorm {
     pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         ops::layer_norm(x, &self.weight.value(), &self.bias.value(), self.eps)
     }
+
+    /// The normalized rows of `x + residual`. Shapes: x, residual and result (..., d).
+    pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> candle_core::Result<Tensor> {
+        ops::layer_norm_add(x, residual, &self.weight.value(), &self.bias.value(), self.eps)
+    }
 }

@@ -4,7 +4,7 @@ use candle_core::{Device, Shape, Tensor};
 
 use super::Param;
 use crate::error::Result;
-use crate::ops::{self, Affine};
+use crate::ops::{self, Activation, Affine};
 use crate::rng::Rng;
 
 /// `y = x Wᵀ + b`, plus the adapter's `scale · (x Aᵀ) Bᵀ` where there is one.
@@ -51,6 +51,21 @@ impl Linear {
             false => self.affine().run(x, &self.weight.value(), bias.as_ref(), shape)?,
         };
         self.adapted(x, y)
+    }
+
+    /// The layer's result on `function` of `x`, which is not kept for the way back. Shapes: x (..., in), result `shape`.
+    pub fn forward_activated(
+        &self,
+        x: &Tensor,
+        function: Activation,
+        shape: impl Into<Shape>,
+    ) -> candle_core::Result<Tensor> {
+        match &self.bias {
+            Some(bias) if self.lora.is_none() && !self.weight.is_half() => {
+                ops::linear_activated(self.affine(), function, x, &self.weight.value(), &bias.value(), shape)
+            }
+            _ => self.forward(&ops::activate(x, function)?, shape), // an adapter reads it too
+        }
     }
 
     /// `residual` plus the layer's result. Shapes: x (..., in), residual and result (..., out).

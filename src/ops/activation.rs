@@ -123,15 +123,32 @@ fn slopes(f: impl Fn(f32) -> (f32, f32) + Copy, x: &[f32], dy: &[f32], dx: &mut 
     });
 }
 
+impl Activation {
+    /// `f(x)`, number by number.
+    pub(super) fn of(self, x: &[f32]) -> Vec<f32> {
+        let mut y = room(x.len());
+        let blocks = y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
+        blocks.for_each(|(y, x)| with_function!(self, |f| values(f, x, y)));
+        y
+    }
+
+    /// `dy f'(x)`, number by number.
+    pub(super) fn back(self, x: &[f32], dy: &[f32]) -> Vec<f32> {
+        let mut dx = room(x.len());
+        let inputs = x.par_chunks(BLOCK).zip(dy.par_chunks(BLOCK));
+        let blocks = dx.par_chunks_mut(BLOCK).zip(inputs);
+        blocks.for_each(|(dx, (x, dy))| with_function!(self, |f| slopes(f, x, dy, dx)));
+        dx
+    }
+}
+
 impl CustomOp1 for Activate {
     fn name(&self) -> &'static str {
         "activation"
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = floats(storage, layout, "activation")?;
-        let mut y = room(x.len());
-        y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| with_function!(self.0, |f| values(f, x, y)));
+        let y = self.0.of(floats(storage, layout, "activation")?);
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
@@ -139,9 +156,7 @@ impl CustomOp1 for Activate {
         let dy = dy.contiguous()?;
         let (xs, dys) = (x.storage_and_layout(), dy.storage_and_layout());
         let (x_values, dy_values) = (cpu_floats(&xs, "activation")?, cpu_floats(&dys, "activation")?);
-        let mut dx = room(x_values.len());
-        let inputs = x_values.par_chunks(BLOCK).zip(dy_values.par_chunks(BLOCK));
-        dx.par_chunks_mut(BLOCK).zip(inputs).for_each(|(dx, (x, dy))| with_function!(self.0, |f| slopes(f, x, dy, dx)));
+        let dx = self.0.back(x_values, dy_values);
         Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
     }
 }

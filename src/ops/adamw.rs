@@ -1,10 +1,10 @@
 //! AdamW (Loshchilov and Hutter, arXiv 1711.05101) in one pass over memory.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 
 use candle_core::{bail, CpuStorage, InplaceOp2, Layout, Result, Tensor};
 use rayon::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::simd::{sum2, vectorized};
 use super::{cpu_floats, floats};
@@ -15,15 +15,7 @@ const BLOCK: usize = 32 * 1024;
 pub fn fingerprint(values: &Tensor) -> Result<u64> {
     let values = values.contiguous()?;
     let guard = values.storage_and_layout();
-    let block = |values: &[f32]| {
-        let mut hasher = DefaultHasher::new();
-        values.iter().for_each(|value| hasher.write_u32(value.to_bits()));
-        hasher.finish()
-    };
-    let blocks: Vec<u64> = cpu_floats(&guard, "fingerprint")?.par_chunks(BLOCK).map(block).collect();
-    let mut hasher = DefaultHasher::new();
-    blocks.hash(&mut hasher);
-    Ok(hasher.finish())
+    Ok(xxh3_64(bytemuck::cast_slice(cpu_floats(&guard, "fingerprint")?)))
 }
 
 /// The numbers of one step, as PyTorch's `torch.optim.AdamW` names them.

@@ -73,20 +73,20 @@ impl Affine {
     }
 }
 
-struct Linear {
-    how: Affine,
-    shape: Shape,
+pub(super) struct Linear {
+    pub(super) how: Affine,
+    pub(super) shape: Shape,
 }
 
 impl Linear {
     /// How many numbers come out, and how many go in.
-    fn sizes(&self, weight: &Shape) -> Result<(usize, usize)> {
+    pub(super) fn sizes(&self, weight: &Shape) -> Result<(usize, usize)> {
         let (first, second) = weight.dims2()?;
         Ok(if self.how.fan_in_fan_out { (second, first) } else { (first, second) })
     }
 
     /// Writes `x Wᵀ` into `y`, over what is there or added to it.
-    fn product(&self, x: &[f32], weight: &[f32], l2: &Layout, y: &mut [f32], add: bool) -> Result<()> {
+    pub(super) fn product(&self, x: &[f32], weight: &[f32], l2: &Layout, y: &mut [f32], add: bool) -> Result<()> {
         let (out, input) = self.sizes(l2.shape())?;
         let rows = x.len() / input;
         if rows == 1 && self.how.fan_in_fan_out {
@@ -103,7 +103,13 @@ impl Linear {
         Ok(())
     }
 
-    fn backward(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    /// The gradients of x and of the weight.
+    pub(super) fn backward(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (out, input) = self.sizes(weight.shape())?;
         let rows = x.elem_count() / input;
         let (dy, fixed, x) = (dy.contiguous()?, weight.detach(), x.detach());
@@ -119,6 +125,14 @@ impl Linear {
         let shape = weight.shape().clone();
         let to_weight = Product { m, n, k: rows, left: At::transposed(m), right: At::rows(n), shape };
         Ok((Some(dx), aside(weight, left.apply_op2_no_bwd(right, &to_weight)?)))
+    }
+
+    /// The gradient of a bias, where it is trained.
+    pub(super) fn dbias(&self, bias: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        match bias.track_op() {
+            true => Ok(aside(bias, self.bias_gradient(bias, dy)?)),
+            false => Ok(None),
+        }
     }
 
     /// The gradient of a bias: the sum of dy (rows, out) over its rows.
@@ -198,8 +212,7 @@ impl CustomOp3 for Linear {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, dweight) = self.backward(x, weight, dy)?;
         let daddend = match addend.rank() {
-            1 if addend.track_op() => aside(addend, self.bias_gradient(addend, dy)?),
-            1 => None,
+            1 => self.dbias(addend, dy)?,
             _ => Some(dy.clone()),
         };
         Ok((dx, dweight, daddend))

@@ -1,15 +1,17 @@
 //! Loops that the compiler turns into vector instructions, chosen for the processor at run time.
 
-/// Runs some code compiled for AVX2 and FMA where this processor has them, and as it is where not.
+/// Runs some code compiled for AVX-512 or for AVX2 where this processor has them, and as it is where not. The results are the
+/// same to the bit: the order of every sum is written in the code.
 ///
 /// A macro, because the code must be compiled in place: as a closure with several callers (`pulp::Arch::dispatch` has three)
 /// it was not, and kept the instructions that every processor has.
 macro_rules! vectorized {
     ($work:expr) => {{
         #[cfg(target_arch = "x86_64")]
-        match pulp::x86::V3::try_new() {
-            Some(avx2) => avx2.vectorize(|| $work),
-            None => $work,
+        match (pulp::x86::V4::try_new(), pulp::x86::V3::try_new()) {
+            (Some(avx512), _) => avx512.vectorize(|| $work),
+            (None, Some(avx2)) => avx2.vectorize(|| $work),
+            (None, None) => $work,
         }
         #[cfg(not(target_arch = "x86_64"))]
         $work

@@ -1,8 +1,9 @@
 //! What each model knows of each domain: what training taught it, and what it cost of the rest.
 
-use super::{evaluate, Trainable};
+use super::{perplexity_interval, Trainable};
 use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{BootstrapConfig, Interval};
 use crate::show::Html;
 use crate::sys::stopped;
 
@@ -13,8 +14,9 @@ pub struct Forgetting {
     pub models: Vec<String>,
     /// Names of the data.
     pub data: Vec<String>,
-    /// By model, then by data; not a number where the reader stopped the measuring before.
-    pub perplexities: Vec<Vec<f64>>,
+    /// By model, then by data, with the interval that other texts of the same kind would give; none where the reader stopped the
+    /// measuring before.
+    pub perplexities: Vec<Vec<Option<Interval>>>,
 }
 
 /// Measures each of `models` on each of `data`; the first model is the one before training.
@@ -40,8 +42,11 @@ pub fn forgetting(models: &[(&str, &dyn Trainable)], data: &[(&str, &Dataset)]) 
     for (_, model) in models {
         let mut row = Vec::new();
         for (_, data) in data {
-            let perplexity = if stopped() { f64::NAN } else { evaluate(*model, data)?.perplexity() };
-            row.push(perplexity);
+            let measure = || perplexity_interval(*model, data, &BootstrapConfig::default());
+            row.push(match stopped() {
+                true => None,
+                false => measure().map(Some).or_else(|error| if stopped() { Ok(None) } else { Err(error) })?,
+            });
         }
         table.perplexities.push(row);
     }
@@ -69,14 +74,14 @@ fn check(names: &[String]) -> Result<()> {
 }
 
 impl Forgetting {
-    /// The perplexity of a model on some data, by their names.
+    /// The perplexity of a model on some data, by their names; not a number where the reader stopped before.
     pub fn perplexity(&self, model: &str, data: &str) -> Result<f64> {
-        Ok(self.perplexities[place(&self.models, model)?][place(&self.data, data)?])
+        Ok(value(&self.perplexities[place(&self.models, model)?][place(&self.data, data)?]))
     }
 
     /// How much the perplexity changed against the first model's: 0.25 is a quarter more, -0.5 half as much.
     pub fn change(&self, model: &str, data: &str) -> Result<f64> {
-        let first = self.perplexities[0][place(&self.data, data)?];
+        let first = value(&self.perplexities[0][place(&self.data, data)?]);
         Ok(self.perplexity(model, data)? / first - 1.0)
     }
 
@@ -86,11 +91,12 @@ impl Forgetting {
             headers.push(tr!("{name}: perplejidad", "{name}: perplexity"));
             headers.push(tr!("cambio", "change"));
         }
-        let row = |(model, perplexities): (&String, &Vec<f64>)| {
+        let row = |(model, perplexities): (&String, &Vec<Option<Interval>>)| {
             let mut row = vec![model.clone()];
             for (value, first) in perplexities.iter().zip(&self.perplexities[0]) {
-                let change = 100.0 * (value / first - 1.0);
-                row.push(if value.is_finite() { format!("{value:.1}") } else { "—".to_string() });
+                let change = 100.0 * (self::value(value) / self::value(first) - 1.0);
+                let shown = |one: &Interval| format!("{:.1} [{:.1}, {:.1}]", one.value, one.low, one.high);
+                row.push(value.as_ref().map_or("—".to_string(), shown));
                 let same = Some(model) == self.models.first() || !change.is_finite();
                 row.push(if same { "—".to_string() } else { format!("{change:+.0} %") });
             }
@@ -98,8 +104,8 @@ impl Forgetting {
         };
         let rows: Vec<_> = self.models.iter().zip(&self.perplexities).map(row).collect();
         let caption = tr!(
-            "Perplejidad: menos es mejor. Un cambio con + es olvido; con −, aprendizaje.",
-            "Perplexity: lower is better. A change with + is forgetting; with -, learning."
+            "Perplejidad: menos es mejor; entre corchetes, su intervalo del 95 %. Un cambio con + es olvido; con −, aprendizaje.",
+            "Perplexity: lower is better; in brackets, its 95 % interval. A change with + is forgetting; with -, learning."
         );
         Html::table(&headers, &rows, &caption)
     }
@@ -108,6 +114,10 @@ impl Forgetting {
     pub fn evcxr_display(&self) {
         self.table().evcxr_display();
     }
+}
+
+fn value(perplexity: &Option<Interval>) -> f64 {
+    perplexity.as_ref().map_or(f64::NAN, |interval| interval.value)
 }
 
 fn place(names: &[String], name: &str) -> Result<usize> {
@@ -133,16 +143,20 @@ mod tests {
     #[test]
     fn changes_are_against_the_first_model() {
         let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        let interval = |value: f64| {
+            let (low, high) = (value - 2.0, value + 3.0);
+            Some(Interval { name: String::new(), value, low, high, level: 0.95, resamples: 1000 })
+        };
         let table = Forgetting {
             models: names(&["base", "LoRA"]),
             data: names(&["diary", "stories"]),
-            perplexities: vec![vec![200.0, 8.0], vec![50.0, 10.0]],
+            perplexities: vec![[200.0, 8.0].map(interval).to_vec(), vec![interval(50.0), interval(10.0)]],
         };
         assert_eq!(table.change("LoRA", "diary").unwrap(), -0.75);
         assert_eq!(table.change("LoRA", "stories").unwrap(), 0.25);
         assert_eq!(table.change("base", "diary").unwrap(), 0.0);
         let row = table.to_string().lines().last().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(row, "LoRA 50.0 -75 % 10.0 +25 %");
+        assert_eq!(row, "LoRA 50.0 [48.0, 53.0] -75 % 10.0 [8.0, 13.0] +25 %");
         assert!(table.perplexity("LoRA", "recipes").unwrap_err().to_string().contains("diary, stories"));
         assert!(check(&names(&["a", "a"])).is_err() && check(&[]).is_err());
     }

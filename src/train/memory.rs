@@ -1,6 +1,7 @@
 //! How much memory a training takes, by its shapes, told before the first step and not by the system's axe.
 
 use super::{TrainConfig, Trainable};
+use crate::batch::even_parts;
 use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Param;
@@ -64,8 +65,10 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
     let count = |params: &[&Param]| params.iter().map(|param| param.count()).sum::<usize>();
     let trained: Vec<&Param> = params.iter().copied().filter(|param| param.trainable).collect();
     let trained = count(&trained);
-    let rows = data.longest(config.batch_size);
-    let shards = rows.chunks(rows.len().div_ceil(threads()).max(1));
+    let mut rows = data.longest(config.batch_size);
+    rows.reverse();
+    let lengths: Vec<usize> = rows.iter().map(|row| row.0).collect();
+    let shards = even_parts(&lengths, threads()).into_iter().map(|range| &rows[range]);
     let kept = |shard: &[(usize, usize)]| {
         let longest = |pick: fn(&(usize, usize)) -> usize| shard.iter().map(pick).max().unwrap_or(0);
         model.kept(shard.len(), longest(|row| row.0), longest(|row| row.1), config.recompute) + LOGITS

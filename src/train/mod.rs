@@ -19,7 +19,7 @@ use serde_json::Value;
 pub use class_weights::ClassWeights;
 pub use config::{Metric, ParamGroup, TrainConfig};
 pub use forgetting::{forgetting, Forgetting};
-pub use measure::{evaluate, Score};
+pub use measure::{evaluate, perplexity_interval, Score};
 pub use memory::{estimate_memory, MemoryEstimate};
 pub use run::fine_tune;
 pub use step::{train_step, train_step_in_parts};
