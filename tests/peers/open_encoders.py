@@ -15,7 +15,7 @@ from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassificatio
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TMP = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "tmp"
-found = sorted(path for path in TMP.glob("*-saved ñ") if path.is_dir())
+found = sorted(path for path in TMP.glob("*-saved ñ") if Path(f"{path}.safetensors").is_file())
 assert len(found) == 20, f"{len(found)} of 20 models: run the tests first"
 for folder in found:
     ours = load_file(f"{folder}.safetensors")
