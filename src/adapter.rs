@@ -96,8 +96,7 @@ pub fn load_adapter(model: &mut dyn Module, path: &str) -> Result<()> {
     let folder = Path::new(path);
     let config = read_json(&folder.join(CONFIG))?;
     let scale = check(&config)?;
-    let found = candle_core::safetensors::load(folder.join(WEIGHTS), &Device::Cpu)?;
-    let mut left: BTreeMap<String, Tensor> = found.into_iter().collect();
+    let mut left = read_weights(&folder.join(WEIGHTS))?;
     let mut problems = Vec::new();
     let mut fresh: Vec<Option<Lora>> = Vec::new();
     for linear in model.linears() {
@@ -144,6 +143,30 @@ pub fn load_adapter(model: &mut dyn Module, path: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The tensors of an adapter's file; one that is missing, cut or damaged is an error that names it.
+fn read_weights(file: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let found = candle_core::safetensors::load(file, &Device::Cpu).map_err(|error| {
+        let shown = file.display();
+        let (kind, what) = match file.is_file() {
+            true => (
+                ErrorKind::BadModel,
+                tr!(
+                    "El archivo del adaptador está cortado o dañado: {shown}.",
+                    "The adapter's file is cut or damaged: {shown}."
+                ),
+            ),
+            false => (
+                ErrorKind::NotFound,
+                tr!("Falta el archivo del adaptador: {shown}.", "The adapter's file is missing: {shown}."),
+            ),
+        };
+        Error::new(kind, what)
+            .why(error)
+            .next(tr!("Descarga o guarda el adaptador otra vez.", "Download or save the adapter again."))
+    })?;
+    Ok(found.into_iter().collect())
 }
 
 /// The adapters' scale; a setting that we do not do is an error that names it.

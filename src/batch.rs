@@ -80,8 +80,13 @@ impl Batch {
     pub fn of(rows: Vec<Row>, per_position: bool) -> Result<Self> {
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         if longest == 0 {
-            return Err(Error::new(ErrorKind::BadData, tr!("El lote está vacío.", "The batch is empty."))
-                .next(tr!("Da al menos un texto con un token.", "Give at least one text with a token.")));
+            let texts = rows.len();
+            return Err(Error::new(
+                ErrorKind::BadData,
+                tr!("El lote está vacío: {texts} textos, 0 tokens.", "The batch is empty: {texts} texts, 0 tokens."),
+            )
+            .why(tr!("no hay nada que leer ni que aprender", "there is nothing to read and nothing to learn"))
+            .next(tr!("Da al menos un texto con un token.", "Give at least one text with a token.")));
         }
         if let Some(row) = rows.iter().position(|row| per_position && row.labels.len() != row.ids.len()) {
             return Err(not_paired(rows[row].ids.len(), rows[row].labels.len()));

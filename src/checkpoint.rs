@@ -32,7 +32,9 @@ pub fn read_json(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path).map_err(|error| io_error(path, "leer", "read", &error))?;
     serde_json::from_str(&text).map_err(|error| {
         let shown = path.display();
-        Error::new(ErrorKind::BadModel, tr!("{shown} no es JSON válido.", "{shown} is not valid JSON.")).why(error)
+        Error::new(ErrorKind::BadModel, tr!("{shown} no es JSON válido.", "{shown} is not valid JSON."))
+            .why(error)
+            .next(tr!("Descárgalo o guárdalo otra vez.", "Download it or save it again."))
     })
 }
 

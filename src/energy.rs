@@ -52,6 +52,28 @@ impl Method {
         }
     }
 
+    /// The way in a word: measured, estimated, or estimated in part.
+    pub fn word(&self) -> String {
+        match self.kinds() {
+            (_, false) => tr!("medido", "measured"),
+            (false, true) => tr!("estimado", "estimated"),
+            (true, true) => tr!("estimado en parte", "partly estimated"),
+        }
+    }
+
+    /// Whether some of it was measured, and whether some was estimated.
+    fn kinds(&self) -> (bool, bool) {
+        match self {
+            Self::Powercap => (true, false),
+            Self::ProcessorTime { .. } => (false, true),
+            Self::Nvidia { processor } => (true, processor.kinds().1),
+            Self::Mixed(parts) => {
+                let kinds = parts.iter().map(Self::kinds);
+                kinds.fold((false, false), |all, one| (all.0 || one.0, all.1 || one.1))
+            }
+        }
+    }
+
     fn parts(&self) -> &[Method] {
         match self {
             Self::Mixed(parts) => parts,
@@ -259,6 +281,11 @@ impl Energy {
         Energy { joules, seconds, method: self.method.with(&other.method) }
     }
 
+    /// The joules, and in a word how they were found: `2524 J (estimated)`.
+    pub fn brief(&self) -> String {
+        format!("{} ({})", in_joules(self.joules), self.method.word())
+    }
+
     /// Shows the energy and how it was found.
     pub fn evcxr_display(&self) {
         println!("{self}");
@@ -384,5 +411,23 @@ mod tests {
         assert_eq!(measured.plus(&measured).method, Method::Powercap);
         let other = both.plus(&energy(1.0, Method::ProcessorTime { watts: 45.0 })).to_string();
         assert!(other.contains("30 W") && other.contains("45 W"), "{other}");
+    }
+
+    #[test]
+    fn a_word_says_whether_joules_are_measured_or_estimated() {
+        let brief = |method| Energy { joules: 2524.0, seconds: 1.0, method }.brief();
+        let estimate = Method::ProcessorTime { watts: 30.0 };
+        let card = |processor| Method::Nvidia { processor: Box::new(processor) };
+        let (measured, estimated, partly) = (
+            tr!("2524 J (medido)", "2524 J (measured)"),
+            tr!("2524 J (estimado)", "2524 J (estimated)"),
+            tr!("2524 J (estimado en parte)", "2524 J (partly estimated)"),
+        );
+        assert_eq!(brief(Method::Powercap), measured);
+        assert_eq!(brief(card(Method::Powercap)), measured);
+        assert_eq!(brief(estimate.clone()), estimated);
+        assert_eq!(brief(Method::Mixed(vec![estimate.clone(), Method::ProcessorTime { watts: 45.0 }])), estimated);
+        assert_eq!(brief(card(estimate.clone())), partly);
+        assert_eq!(brief(Method::Mixed(vec![Method::Powercap, estimate])), partly);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::energy::{in_joules, Energy};
 use crate::error::Result;
-use crate::plot::{line_chart, Chart, Series};
+use crate::plot::{line_frames, Chart, Frame, Series};
 use crate::show::Html;
 
 /// One optimizer step.
@@ -69,6 +69,8 @@ pub struct History {
     pub best: Option<usize>,
     /// What was measured besides the loss.
     pub metrics: Vec<String>,
+    /// The metric that epochs were compared by; none where that was the loss.
+    pub monitored: Option<String>,
     /// True when labels of texts were learned and not tokens: perplexity says nothing of those.
     pub of_labels: bool,
     /// Every epoch, the state before training first.
@@ -108,7 +110,14 @@ impl History {
         Some(self.epochs.iter().filter_map(|record| record.metrics.get(at).copied()).collect())
     }
 
-    /// The curves: training loss at each step, validation loss at each epoch.
+    /// The monitored metric's name and its value after an epoch; none where the loss was monitored.
+    pub(crate) fn watched(&self, record: &EpochRecord) -> Option<(&str, f64)> {
+        let name = self.monitored.as_deref()?;
+        let at = self.metrics.iter().position(|metric| metric == name)?;
+        Some((name, *record.metrics.get(at)?))
+    }
+
+    /// The curves: training loss at each step, validation loss at each epoch; below them the metric that was monitored.
     pub fn plot(&self) -> Result<Chart> {
         let train = self.steps.iter().map(|record| (record.step as f64, record.loss)).collect();
         let valid = self.epochs.iter().map(|record| (record.step as f64, record.valid_loss)).collect();
@@ -116,16 +125,26 @@ impl History {
             Series { name: tr!("entrenamiento", "training"), points: train, dots: false },
             Series { name: tr!("validación", "validation"), points: valid, dots: true },
         ];
-        if let Some(record) = self.kept().filter(|record| Some(record.epoch) == self.best) {
-            let name = tr!("mejor época: {}", "best epoch: {}", record.epoch);
-            series.push(Series { name, points: vec![(record.step as f64, record.valid_loss)], dots: true });
-        }
-        line_chart(
-            &tr!("Pérdida (más baja es mejor)", "Loss (lower is better)"),
-            &tr!("paso", "step"),
-            &tr!("pérdida", "loss"),
-            &series,
-        )
+        series.extend(self.best_point(|record| Some(record.valid_loss)));
+        let (title, y_label) = (tr!("Pérdida (más baja es mejor)", "Loss (lower is better)"), tr!("pérdida", "loss"));
+        let name = self.monitored.clone().unwrap_or_default();
+        let value = |record: &EpochRecord| self.watched(record).map(|(_, value)| value);
+        let points = |record: &EpochRecord| Some((record.step as f64, value(record)?));
+        let points = self.epochs.iter().filter_map(points).collect();
+        let mut metric = vec![Series { name: name.clone(), points, dots: true }];
+        metric.extend(self.best_point(value));
+        let metric_title = tr!("{name} en validación", "{name} on validation");
+        // The best epoch has one colour in both.
+        let loss = Frame { title: &title, y_label: &y_label, series: &series, colours: &[0, 1, 2] };
+        let metric = Frame { title: &metric_title, y_label: &name, series: &metric, colours: &[3, 2] };
+        line_frames(&tr!("paso", "step"), &[loss, metric])
+    }
+
+    /// The best epoch as a point of a chart, where it was looked for.
+    fn best_point(&self, value: impl Fn(&EpochRecord) -> Option<f64>) -> Option<Series> {
+        let record = self.kept().filter(|record| Some(record.epoch) == self.best)?;
+        let name = tr!("mejor época: {}", "best epoch: {}", record.epoch);
+        Some(Series { name, points: vec![(record.step as f64, value(record)?)], dots: true })
     }
 
     /// The curves for a page, once there is something to draw.
@@ -157,13 +176,16 @@ impl History {
         (made < planned).then_some(line)
     }
 
-    /// Which epoch's weights the model has, where the best was looked for.
+    /// Which epoch's weights the model has, where the best was looked for, and by what it is the best.
     pub fn best_line(&self) -> Option<String> {
         let (epoch, record) = (self.best?, self.kept()?);
-        let loss = record.valid_loss;
+        let (name, value) = match self.watched(record) {
+            Some((name, value)) => (name.to_string(), value),
+            None => (tr!("pérdida", "loss"), record.valid_loss),
+        };
         Some(tr!(
-            "El modelo se queda con los pesos de la época {epoch}, la mejor (pérdida {loss:.3}).",
-            "The model keeps the weights of epoch {epoch}, the best (loss {loss:.3})."
+            "El modelo se queda con los pesos de la época {epoch}, la mejor ({name} {value:.3}).",
+            "The model keeps the weights of epoch {epoch}, the best ({name} {value:.3})."
         ))
     }
 
@@ -259,5 +281,33 @@ mod tests {
         history.planned = 1;
         assert_eq!(history.stopped_line(), None);
         assert!(!history.to_string().contains('⏹'));
+    }
+
+    #[test]
+    fn the_best_epoch_is_told_and_drawn_by_what_was_monitored() {
+        let epoch = |epoch: usize, valid_loss: f64, macro_f1: f64| EpochRecord {
+            epoch,
+            step: 10 * epoch,
+            train_loss: None,
+            valid_loss,
+            seconds: 0.0,
+            joules: 0.0,
+            metrics: vec![0.5, macro_f1],
+        };
+        let by_loss = History {
+            best: Some(1),
+            metrics: vec!["accuracy".into(), "macro_f1".into()],
+            epochs: vec![epoch(0, 0.9, 0.25), epoch(1, 0.4, 0.5), epoch(2, 0.7, 0.648)],
+            ..History::default()
+        };
+        let line = by_loss.best_line().unwrap();
+        assert!(line.contains("0.400") && !line.contains("macro_f1"), "{line}");
+        assert!(!by_loss.plot().unwrap().svg.contains("macro_f1"));
+        let by_metric = History { best: Some(2), monitored: Some("macro_f1".into()), ..by_loss };
+        let line = by_metric.best_line().unwrap();
+        assert!(line.contains("(macro_f1 0.648)") && !line.contains("0.700"), "{line}");
+        let chart = by_metric.plot().unwrap();
+        assert!(chart.svg.contains("macro_f1") && chart.summary.contains("macro_f1: 3"), "{chart}");
+        assert_eq!(chart.svg.matches(": 2").count(), 2, "the best epoch is in both frames");
     }
 }

@@ -133,14 +133,18 @@ fn made_by_it() -> String {
 }
 
 /// An error where nothing of some data is to be predicted: their loss would be no number.
-pub(crate) fn nothing_to_predict() -> Error {
+pub(crate) fn nothing_to_predict(labels: usize) -> Error {
     Error::new(
         ErrorKind::BadData,
         tr!(
-            "No hay nada que predecir: ninguna etiqueta cuenta, y la pérdida no existe.",
-            "There is nothing to predict: no label counts, and there is no loss."
+            "No hay nada que predecir: cuentan 0 de {labels} etiquetas.",
+            "There is nothing to predict: 0 of {labels} labels count."
         ),
     )
+    .why(tr!(
+        "la pérdida es una media sobre las etiquetas que cuentan, y sin ninguna no existe",
+        "the loss is a mean over the labels that count, and without any there is none"
+    ))
     .next(tr!(
         "Deja al menos una etiqueta sin tapar: un texto de dos tokens, una respuesta tras su pregunta.",
         "Leave at least one label uncovered: a text of two tokens, an answer after its prompt."

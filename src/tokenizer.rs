@@ -14,6 +14,7 @@ pub use windows::Window;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::show::{display, escape};
+use crate::sys::io_error;
 use crate::vocab;
 
 /// A model's tokenizer, from its `tokenizer.json`.
@@ -74,9 +75,10 @@ impl Tokenizer {
 
     /// Writes `tokenizer.json`.
     pub fn save(&self, path: &Path) -> Result<()> {
-        self.inner.save(path, false).map_err(|error| {
+        let text = self.inner.to_string(false).map_err(|error| {
             Error::new(ErrorKind::System, tr!("No pude guardar {}.", "I could not save {}.", path.display())).why(error)
-        })
+        })?;
+        std::fs::write(path, text).map_err(|error| io_error(path, "guardar", "save", &error))
     }
 
     /// The ids of a text, with the tokens that the model expects at its start.

@@ -93,6 +93,22 @@ fn a_git_lfs_pointer_says_git_lfs_pull() {
 }
 
 #[test]
+fn a_config_that_is_a_pointer_or_cut_and_a_cut_index_are_told_by_name() {
+    let home = copy();
+    let config = home.path().join("config.json");
+    let whole = std::fs::read(&config).unwrap();
+    std::fs::write(&config, "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12345\n").unwrap();
+    refuses(home.path(), &["config.json", "git lfs pull"]);
+    std::fs::write(&config, &whole[..whole.len() / 2]).unwrap();
+    refuses(home.path(), &["config.json"]);
+    std::fs::write(&config, &whole).unwrap();
+    std::fs::remove_file(home.path().join("model.safetensors")).unwrap();
+    let index = "{\"metadata\": {}, \"weight_map\": {\"model.norm.weight\": \"model-0000";
+    std::fs::write(home.path().join("model.safetensors.index.json"), index).unwrap();
+    refuses(home.path(), &["model.safetensors.index.json"]);
+}
+
+#[test]
 fn a_truncated_file_of_weights_is_told() {
     let home = copy();
     let path = home.path().join("model.safetensors");
@@ -105,18 +121,28 @@ fn a_truncated_file_of_weights_is_told() {
 fn rows_without_text_and_a_single_row_are_told() {
     let model = load(&fixture()).unwrap();
     let empty = vec![String::new(), "  ".to_string()];
-    assert!(model.dataset(&empty, 24).unwrap_err().to_string().contains('2'));
+    told(model.dataset(&empty, 24), &["2"]);
     let one = model.dataset(&["el gato come pan".to_string()], 24).unwrap();
-    assert!(one.split(0.9, 42).unwrap_err().to_string().contains("→"));
+    told(one.split(0.9, 42), &["1"]);
 }
 
 #[test]
 fn texts_longer_than_the_context_are_cut_and_counted() {
+    const CHILD: &str = "AULA_TEST_CUT";
     let model = load(&fixture()).unwrap();
     let texts = vec!["el gato come pan ".repeat(100), "el gato".to_string()];
     let data = model.dataset(&texts, 1000).unwrap();
     assert_eq!(data.cut(), 1);
     assert_eq!(data.example(0).unwrap().len(), 64, "the model's own limit");
+    if std::env::var(CHILD).is_ok() {
+        return;
+    }
+    // What is printed can only be read from outside: this test once more, as a program.
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "texts_longer_than_the_context_are_cut_and_counted", "--nocapture"]);
+    let output = again.env(CHILD, "1").env("AULA_LANG", "en").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 of 2 texts are longer than 64 tokens and are cut there."), "{said}");
 }
 
 #[test]
@@ -208,15 +234,16 @@ fn tokens_past_the_vocabulary_and_texts_past_the_table_of_positions_are_told() {
 
 #[test]
 fn a_batch_without_texts_or_without_labels_that_count_is_told() {
-    told(Batch::new(&[]), &["→"]);
-    told(Batch::new(&[&[]]), &["→"]);
+    told(Batch::new(&[]), &["0 text", "0 tokens", "\n  Caus"]);
+    told(Batch::new(&[&[], &[]]), &["2 text", "0 tokens", "\n  Caus"]);
     let mut model = load(&fixture()).unwrap();
+    let none = &["0 ", "\n  Caus"];
     // Each text's last token has nothing after it; of one token nothing is left.
-    told_everywhere(&mut model, &Batch::new(&[&[5], &[6]]).unwrap(), &[]);
+    told_everywhere(&mut model, &Batch::new(&[&[5], &[6]]).unwrap(), none);
     let texts: [&[u32]; 1] = [&[4, 5, 6]];
     let hidden = Batch::labelled(&texts, &[vec![IGNORE; 3]], &[], true).unwrap();
-    told_everywhere(&mut model, &hidden, &[]);
-    told_everywhere(&mut MaskedModel::load(&path("bert/masked")).unwrap(), &hidden, &[]);
+    told_everywhere(&mut model, &hidden, none);
+    told_everywhere(&mut MaskedModel::load(&path("bert/masked")).unwrap(), &hidden, none);
 }
 
 #[test]

@@ -6,6 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use aula::generate::GenerateConfig;
+use aula::language_model::LanguageModel;
 use aula::table::Table;
 
 /// A file, the column with its texts, and the words with which each text begins by its form.
@@ -166,4 +168,20 @@ fn the_cards_tell_what_is_in_the_files() {
         check(&["nearest two rows", "most similar pair"], &has, near[0].clone());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_samples_of_cuentos_come_again_from_their_seeds_and_end() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("data/models/cuentos");
+    let page = std::fs::read_to_string(folder.join("samples.md")).unwrap();
+    let model = LanguageModel::load(&folder.to_string_lossy()).unwrap();
+    let told = |prompt: &str, seed: u64| {
+        model.generate(prompt, &GenerateConfig { seed, max_tokens: 80, ..GenerateConfig::default() }).unwrap()
+    };
+    for (seed, prompt) in [(1, "Había una vez"), (2, "Once upon a time"), (3, "Un día"), (4, "One day")] {
+        let text = told(prompt, seed);
+        assert!(page.contains(&format!("\n{seed}. {text}\n")), "seed {seed}: {text}");
+        assert!(text.ended, "{text}");
+        assert_ne!(text.full_text(), told(prompt, seed + 100).full_text(), "another seed, another story");
+    }
 }

@@ -9,7 +9,8 @@ mod reference;
 use std::collections::HashMap;
 
 use aula::classifier::Classifier;
-use aula::dataset::Batch;
+use aula::dataset::{Batch, Dataset};
+use aula::error::ErrorKind;
 use aula::optim::{AdamW, AdamWConfig};
 use aula::train::{fine_tune, train_step_in_parts, ClassWeights, TrainConfig, Trainable};
 use candle_core::Tensor;
@@ -80,7 +81,7 @@ fn a_part_whose_classes_weigh_nothing_moves_nothing() {
 }
 
 /// 9 texts of a class and 3 of another, which nothing tells apart.
-fn unbalanced(model: &Classifier) -> aula::dataset::Dataset {
+fn unbalanced(model: &Classifier) -> Dataset {
     let labels: Vec<String> = (0..12).map(|i| if i % 4 == 0 { "rara" } else { "común" }.to_string()).collect();
     model.dataset(&vec!["el perro corre".to_string(); 12], &labels, 16).unwrap()
 }
@@ -126,6 +127,33 @@ fn weights_that_do_not_fit_are_told() {
     let config = TrainConfig { class_weights: ClassWeights::Balanced, ..Default::default() };
     let error = fine_tune(&mut language, &data, &data, &config).unwrap_err().to_string();
     assert!(error.contains("class_weights"), "{error}");
+}
+
+#[test]
+fn smoothing_is_refused_where_labels_are_no_classes() {
+    let config = TrainConfig { label_smoothing: 0.1, max_steps: 1, ..Default::default() };
+    let refused = |model: &mut Classifier, data: &Dataset| {
+        let error = fine_tune(model, data, data, &config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadSetting, "{error}");
+        for part in ["✗ ", "label_smoothing = 0.1", "\n  Caus", "→"] {
+            assert!(error.to_string().contains(part), "{part} is not in: {error}");
+        }
+        let plain = TrainConfig { label_smoothing: 0.0, ..config.clone() };
+        fine_tune(model, data, data, &plain).unwrap();
+    };
+    let texts = vec!["el perro corre".to_string(); 4];
+    let mut several = Classifier::load(&path("bert/several")).unwrap();
+    let labels = vec![vec![several.labels()[0].clone()]; 4];
+    let data = several.multi_label_dataset(&texts, &labels, 16).unwrap();
+    refused(&mut several, &data);
+    let mut number = Classifier::load(&path("bert/number")).unwrap();
+    let data = number.number_dataset(&texts, &[0.5; 4], 16).unwrap();
+    refused(&mut number, &data);
+    // A model that puts one label on each text bears it.
+    let mut one = Classifier::load(&path("bert/classify")).unwrap();
+    let labels = vec![one.labels()[0].clone(); 4];
+    let data = one.dataset(&texts, &labels, 16).unwrap();
+    fine_tune(&mut one, &data, &data, &config).unwrap();
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
+use aula::classifier::Classifier;
 use aula::embedder::Embedder;
+use aula::masked_model::MaskedModel;
 use aula::pipeline::pipeline;
 use sha2::{Digest, Sha256};
 
@@ -19,6 +21,18 @@ fn the_cards_name_the_hashes_of_the_files() {
         assert!(card.contains(&hash), "{folder}: {hash}");
         assert!(bytes.len() < 12_000_000, "{folder}: {} bytes", bytes.len());
     }
+}
+
+#[test]
+fn both_have_at_most_four_million_parameters() {
+    let place = |folder: &str| models().join(folder).to_string_lossy().into_owned();
+    let lector = MaskedModel::load(&place("lector")).unwrap().count_parameters().1;
+    let sentiment = Classifier::load(&place("lector-sentiment")).unwrap().count_parameters().1;
+    for (folder, count) in [("lector", lector), ("lector-sentiment", sentiment)] {
+        assert!((1..=4_000_000).contains(&count), "{folder} has {count} parameters");
+    }
+    let card = std::fs::read_to_string(models().join("lector/README.md")).unwrap();
+    assert!(card.contains(&format!("{lector} parameters")), "the card says otherwise: {lector}");
 }
 
 #[test]

@@ -48,12 +48,12 @@ fn loss_and_every_gradient_equal_pytorch_and_padding_never_counts() {
     loss_and_gradients_equal(&model, &causal_batch(&expected), &expected);
 }
 
-/// Twenty AdamW steps on one batch; the rate of step `i` (from 0) is `rate(i)`.
-fn losses(max_grad_norm: f64, rate: impl Fn(usize) -> f64) -> Vec<f64> {
+/// The losses of twenty AdamW steps on one batch and their gradients' norms; the rate of step `i` (from 0) is `rate(i)`.
+fn steps(max_grad_norm: f64, rate: impl Fn(usize) -> f64) -> (Vec<f64>, Vec<f64>) {
     let (model, expected) = load("llama");
     let batch = causal_batch(&expected);
     let mut optimizer = AdamW::new(AdamWConfig { max_grad_norm, ..AdamWConfig::default() });
-    (0..20).map(|i| train_step(&model, &batch, &mut optimizer, rate(i)).unwrap().0).collect()
+    (0..20).map(|i| train_step(&model, &batch, &mut optimizer, rate(i)).unwrap()).unzip()
 }
 
 #[test]
@@ -65,13 +65,24 @@ fn twenty_adamw_steps_follow_pytorch() {
             assert!((mine - theirs).abs() < 3e-5, "{name}: step {i}: {mine} against {theirs}");
         }
     };
-    follow(losses(0.0, |_| 1e-3), "adamw_losses");
-    follow(losses(1.0, |_| 1e-3), "adamw_clip_losses");
+    // What train_step returns is the norm before clipping, as PyTorch's clip_grad_norm_ does.
+    let measure = |mine: Vec<f64>, name: &str| {
+        let theirs = floats(&expected[name]);
+        assert_eq!((mine.len(), theirs.len()), (20, 20), "{name}");
+        for (i, (mine, theirs)) in mine.iter().zip(theirs).enumerate() {
+            assert!((mine / theirs - 1.0).abs() < 1e-3, "{name}: step {i}: {mine} against {theirs}");
+        }
+    };
+    for (limit, kind) in [(0.0, "adamw"), (1.0, "adamw_clip")] {
+        let (losses, norms) = steps(limit, |_| 1e-3);
+        follow(losses, &format!("{kind}_losses"));
+        measure(norms, &format!("{kind}_norms"));
+    }
     let rates = floats(&expected["cosine_learning_rates"]);
     for (i, rate) in rates.iter().enumerate().take(20) {
         assert!((1e-3 * Schedule::Cosine.factor(i, 5, 20) - rate).abs() < 1e-9, "rate of step {i}");
     }
-    follow(losses(0.0, |i| 1e-3 * Schedule::Cosine.factor(i, 5, 20)), "cosine_losses");
+    follow(steps(0.0, |i| 1e-3 * Schedule::Cosine.factor(i, 5, 20)).0, "cosine_losses");
 }
 
 #[test]

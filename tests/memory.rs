@@ -137,9 +137,14 @@ fn a_model_is_loaded_in_little_more_than_its_own_size() {
 
 #[test]
 fn the_estimate_is_within_a_third_of_what_is_measured() {
-    for case in
-        [(256, 8_000, 32, "all"), (256, 8_000, 4, "all"), (256, 8_000, 32, "again"), (256, 8_000, 32, "adapters")]
-    {
+    for case in [
+        (256, 8_000, 32, "all"),
+        (256, 8_000, 4, "all"),
+        (256, 8_000, 32, "again"),
+        (256, 8_000, 32, "adapters"),
+        // All logits at once would be 524 MB here, and all else is less than half of that: they are never all in memory.
+        (64, 32_000, 32, "adapters"),
+    ] {
         let (measured, estimated) = measure(case);
         let share = measured / estimated;
         assert!((0.75..1.33).contains(&share), "{case:?}: {share}");

@@ -207,6 +207,9 @@ fn bad_labels_are_told_with_what_to_do() {
     refuses(classification_report(&[], &[]), ErrorKind::BadData, "→");
     let one = texts(&["a", "a", "a"]);
     assert!(classification_report(&one, &one).unwrap().warnings[0].contains("\"a\""));
+    let check = inspect_labels(&one).unwrap();
+    let next = aula::tr!("Junta filas de otra clase", "Gather rows of another class");
+    assert!(check.warnings[0].contains(&next), "{check}");
     refuses(roc_curve("a", &[true, true], &[0.1, 0.2]), ErrorKind::BadData, "\"a\"");
     refuses(classification_report(&one, &one).unwrap().figure("f2"), ErrorKind::BadSetting, "macro_f1");
     refuses(calibration_of(&[true], &[1.5], 10), ErrorKind::BadData, "1.5");
@@ -229,6 +232,29 @@ fn a_model_that_predicts_nothing_or_always_the_same_sounds_the_alarm() {
     let chosen = Thresholds::choose(&truth[..3], &predictions[..3]).unwrap();
     assert!(chosen.warnings[0].contains('3') && chosen.warnings[0].contains('5'), "{chosen}");
     assert_eq!(chosen.of("war"), Some(0.5));
+}
+
+#[test]
+fn thresholds_that_cannot_be_trusted_are_told_with_what_to_do() {
+    let prediction = |high: f32| Prediction {
+        text: String::new(),
+        label: "drama".into(),
+        score: high,
+        scores: ["drama", "war", "crime"].iter().zip([high, 0.1, 0.2]).map(|(l, s)| (l.to_string(), s)).collect(),
+    };
+    let predictions: Vec<Prediction> = (0..6).map(|i| prediction(0.3 + 0.1 * i as f32)).collect();
+    let mut truth = vec![texts(&["drama"]); 6];
+    truth[0] = texts(&["drama", "crime", "Western"]);
+    let warnings = Thresholds::choose(&truth, &predictions).unwrap().warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    let next = [
+        ("war", aula::tr!("Suma a la validación textos", "Add texts with those labels")),
+        ("crime", aula::tr!("Junta más textos", "Gather more texts")),
+        ("Western", aula::tr!("Corrige cómo se escriben", "Correct how they are written")),
+    ];
+    for (warning, (label, step)) in warnings.iter().zip(next) {
+        assert!(warning.contains(label) && warning.contains(&step), "{label}: {warning}");
+    }
 }
 
 #[test]

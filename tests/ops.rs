@@ -112,6 +112,11 @@ fn activations_equal_candles() {
     let relu = || by(Activation::Relu)(&x);
     close("relu", &numbers(&relu().unwrap()), &numbers(&x.relu().unwrap()), 1e-6);
     close("relu", &gradients(&[&x], &relu)[0], &gradients(&[&x], &|| x.relu())[0], 1e-6);
+    // At 0 there is a corner that differences would see: no number is nearer to it than ten of their steps.
+    let far = x.as_detached_tensor().to_vec2::<f32>().unwrap();
+    let far: Vec<f32> = far.concat().into_iter().map(|x| x + 0.1f32.copysign(x)).collect();
+    let far = Var::from_tensor(&Tensor::from_vec(far, (3, 37), &Device::Cpu).unwrap()).unwrap();
+    check("relu", &[&far], &|| by(Activation::Relu)(&far), &|| far.relu());
 }
 
 #[test]

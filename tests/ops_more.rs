@@ -1,5 +1,5 @@
-//! More ops of `src/ops` against finite differences and the composite form: positions given one by one, and weights that are
-//! held in bf16.
+//! More ops of `src/ops` against finite differences and the composite form: positions given one by one, weights that are
+//! held in bf16, and what becomes of gradients before a step.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests say what they expect by failing
 
@@ -67,6 +67,37 @@ fn a_table_in_bf16_gives_its_rows_in_f32() {
     let theirs = half.to_dtype(DType::F32).unwrap().index_select(&Tensor::new(&ids, &Device::Cpu).unwrap(), 0).unwrap();
     assert_eq!((rows.dtype(), rows.dims()), (DType::F32, &[2, 2, 5][..]));
     assert_eq!(numbers(&rows), numbers(&theirs));
+}
+
+#[test]
+fn the_norm_of_gradients_is_that_of_one_long_vector() {
+    // One that is longer than a block, one whose rows do not lie side by side, and one number.
+    let (long, turned, one) = (random(&[300, 130], 1), random(&[7, 5], 2), random(&[1], 3));
+    let turned = turned.t().unwrap();
+    let all = [long.as_tensor(), &turned, one.as_tensor()];
+    let flat: Vec<Tensor> = all.iter().map(|part| part.flatten_all().unwrap()).collect();
+    let theirs = Tensor::cat(&flat, 0).unwrap().sqr().unwrap().sum_all().unwrap().sqrt().unwrap();
+    let (mine, theirs) = (ops::gradient_norm(&all).unwrap(), numbers(&theirs)[0]);
+    assert!((mine / theirs - 1.0).abs() < 1e-4, "{mine} against {theirs}");
+    assert_eq!(ops::gradient_norm(&[]).unwrap(), 0.0, "nothing has no length");
+    let by_hand = Tensor::new(&[3f32, -4.0], &Device::Cpu).unwrap();
+    assert_eq!(ops::gradient_norm(&[&by_hand]).unwrap(), 5.0);
+    let nan = Tensor::new(&[1f32, f32::NAN], &Device::Cpu).unwrap();
+    assert!(ops::gradient_norm(&[&by_hand, &nan]).unwrap().is_nan(), "what is no number is not hidden");
+}
+
+#[test]
+fn a_gradient_is_added_to_a_sum_in_place() {
+    let (start, gradient) = (random(&[300, 130], 1), random(&[130, 300], 2));
+    let gradient = gradient.t().unwrap(); // rows that do not lie side by side
+    let sum = start.as_detached_tensor().copy().unwrap();
+    ops::add_gradient(&sum, &gradient).unwrap();
+    let theirs = (start.as_tensor() + gradient.contiguous().unwrap()).unwrap();
+    assert_eq!(numbers(&sum), numbers(&theirs));
+    ops::add_gradient(&sum, &gradient).unwrap();
+    let theirs = (theirs + gradient.contiguous().unwrap()).unwrap();
+    assert_eq!(numbers(&sum), numbers(&theirs), "a second one is added to the first");
+    assert!(ops::add_gradient(&sum, &random(&[130, 300], 2)).is_err(), "another shape");
 }
 
 #[test]

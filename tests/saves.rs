@@ -136,3 +136,34 @@ fn other_kinds_of_models_are_saved_in_half_too() {
     assert_eq!(one.label, other.label);
     assert!((one.score - other.score).abs() < 0.05);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_disk_that_fills_while_a_model_is_saved_leaves_the_old_one_whole_and_says_what_to_do() {
+    const FOLDER: &str = "AULA_TEST_SAVE";
+    if let Ok(folder) = std::env::var(FOLDER) {
+        println!("{}", LanguageModel::load(&path("llama")).unwrap().save(&folder).unwrap_err());
+        return;
+    }
+    let (folder, text) = home("a full disk ñ");
+    LanguageModel::load(&path("llama")).unwrap().save(&text).unwrap();
+    let logits = || floats(&LanguageModel::load(&text).unwrap().logits_of(&[5, 17, 42]).unwrap());
+    let before = logits();
+    // This test once more as a program that may write files of some blocks only, of 512 or 1,024 bytes: fewer than the
+    // tokenizer takes, then fewer than the weights take.
+    for (blocks, file) in [("2", "tokenizer.json"), ("40", "model.safetensors")] {
+        let mut again = std::process::Command::new("sh");
+        again.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
+        again.arg(std::env::current_exe().unwrap()).args(["--exact", "--nocapture"]);
+        again.arg("a_disk_that_fills_while_a_model_is_saved_leaves_the_old_one_whole_and_says_what_to_do");
+        let output = again.env(FOLDER, &text).env("AULA_LANG", "en").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        for part in ["✗", file, "a full disk ñ", "disk is full", "→"] {
+            assert!(said.contains(part), "{part} is not in: {said}");
+        }
+        assert_eq!(logits(), before, "the old model is whole");
+    }
+    let beside = std::fs::read_dir(folder.parent().unwrap()).unwrap().flatten();
+    let beside = beside.filter(|entry| entry.file_name().to_string_lossy().contains(".new-"));
+    assert_eq!(beside.count(), 0, "nothing half written is left");
+}

@@ -67,6 +67,8 @@ fn the_best_rate_is_found_and_one_that_breaks_the_loss_is_told_and_kills_no_othe
     assert_eq!(one.w(), 0.0, "the model is as before");
     let shown = found.to_string();
     assert!(shown.contains("learning_rate") && shown.contains("2.8e-1"), "{shown}");
+    assert!(shown.contains("energía") || shown.contains("energy"), "{shown}");
+    assert!(shown.lines().any(|line| line.contains("2.8e-1") && line.contains(" J")), "{shown}");
     assert!(shown.lines().any(|line| line.contains("7e-1") && line.contains('✗') && line.contains('—')), "{shown}");
     assert!(found.plot().unwrap().svg.contains("7e-1") && found.plot_curves().unwrap().svg.contains("1e-1"));
 }

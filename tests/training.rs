@@ -78,6 +78,8 @@ fn a_metric_of_ones_own_can_choose_the_best_epoch() {
     let measured: Vec<f64> = history.epochs.iter().map(|epoch| epoch.valid_loss.exp()).collect();
     assert_eq!(history.metric("perplexity").unwrap(), measured);
     assert!(history.to_string().contains("stays"), "{history}");
+    assert!(history.best_line().unwrap().contains("(stays "), "{history}");
+    assert!(history.plot().unwrap().svg.contains("stays"), "the chart shows what chose the epoch");
     let less = vec![Metric::new("perplexity", LanguageModel::perplexity).lower_is_better()];
     let (_, by_metric) = run(&TrainConfig { metrics: less, monitor: "perplexity".into(), patience: 9, ..config() });
     let (_, by_loss) = run(&TrainConfig { patience: 9, ..config() });
@@ -325,6 +327,13 @@ fn a_checkpoint_of_something_else_says_what_differs() {
         let (train, valid) = data(model);
         fine_tune(model, &train, &valid, settings).unwrap_err().to_string()
     };
+    // The checkpoint, what differs in one of the two languages, and what to do.
+    let tells = |error: &str, differs: [&str; 2]| {
+        let cause = error.lines().find(|line| line.starts_with("  Caus")).unwrap_or_else(|| panic!("{error}"));
+        assert!(differs.iter().any(|part| cause.contains(part)), "{error}");
+        assert!(error.starts_with("✗ ") && error.contains(&checkpoint) && error.contains("  → "), "{error}");
+    };
+    let of_the_model = ["el modelo, o qué se entrena de él", "the model, or what of it is trained"];
     let error = refused(&mut model(), &TrainConfig { learning_rate: 3e-3, ..settings.clone() });
     assert!(error.contains("learning_rate: 0.01") && error.contains("0.003") && error.contains("→"), "{error}");
     // The same weights, computed otherwise.
@@ -334,20 +343,22 @@ fn a_checkpoint_of_something_else_says_what_differs() {
     let config = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, config.replace("\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 1e-04")).unwrap();
     let error = refused(&mut LanguageModel::load(&text(&home)).unwrap(), &settings);
-    assert!(error.contains("rms_norm_eps: 0.00001, ") && error.contains("0.0001"), "{error}");
+    tells(&error, ["rms_norm_eps: 0.00001, ahora 0.0001", "rms_norm_eps: 0.00001, now 0.0001"]);
     let mut adapted = model();
     adapted.add_lora(&LoraConfig::default()).unwrap();
-    let error = refused(&mut adapted, &settings);
-    assert!(error.contains("model") && error.contains(&checkpoint), "{error}");
+    tells(&refused(&mut adapted, &settings), of_the_model);
     // The same shapes with other weights, and other shapes.
     let (mut moved, mut other) = (model(), LanguageModel::load(&reference::path("llama-rope/linear")).unwrap());
     let first = moved.params()[0].var().as_detached_tensor();
     moved.params()[0].set(&(first * 1.01).unwrap()).unwrap();
-    assert!(refused(&mut moved, &settings).contains("model") && refused(&mut other, &settings).contains("model"));
+    tells(&refused(&mut moved, &settings), of_the_model);
+    let error = refused(&mut other, &settings);
+    tells(&error, of_the_model);
+    tells(&error, ["config.json, rope_parameters: ", "config.json, attention_bias: "]);
     let mut same = model();
     let (train, valid) = data(&same);
     let error = fine_tune(&mut same, &valid, &train, &settings).unwrap_err().to_string();
-    assert!(error.contains("text"), "{error}");
+    tells(&error, ["los textos", "the texts"]);
 }
 
 #[test]

@@ -10,8 +10,11 @@ const TABLE: &str = "<!-- peers: written by cargo bench --bench peers -->";
 const END: &str = "<!-- end -->";
 const HEAD: &str =
     "| work | ours, s | PyTorch, s | PyTorch tuned, s | times PyTorch's speed | times tuned | of the ceiling \
-| memory, ours / PyTorch, MB | of PyTorch's | largest difference | date, load |
+| memory, ours / PyTorch, MB | of PyTorch's | largest difference (≤ 1e-3) | date, load |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |";
+
+/// How far apart losses, tokens and numbers of vectors of the two sides may be.
+const MOST_APART: f64 = 1e-3;
 
 /// Puts the line of one kind of work into the table, in the place of its last one.
 pub fn write(home: &Path, measured: &Measured) {
@@ -87,7 +90,7 @@ fn line_of(measured: &Measured) -> String {
     let (ratio, share) = (torch / ours, peak(Kind::Ours) / peak(Kind::Torch));
     format!(
         "| {name} | {} | {} | {} | {ratio:.2} (≥ {speed}) {} | {:.2} | {ceiling} | {:.0} / {:.0} | {share:.2} (≤ {memory}) {} \
-| {:.1e} | {}, {} |",
+| {:.1e} {} | {}, {} |",
         short(ours),
         short(torch),
         short(tuned),
@@ -97,6 +100,7 @@ fn line_of(measured: &Measured) -> String {
         peak(Kind::Torch),
         mark(share <= *memory),
         measured.gap(),
+        mark(measured.gap() <= MOST_APART), // no number is no agreement either
         today(),
         measured.load,
     )

@@ -18,7 +18,7 @@ pub fn baseline_reports(
     test_texts: &[String],
     test_labels: &[String],
 ) -> Result<Vec<ClassificationReport>> {
-    leak(texts, test_texts).iter().for_each(|line| say(line));
+    Baseline::seen_before(texts, test_texts).iter().for_each(|line| say(line));
     let mut all = vec![Baseline::majority(labels)?];
     if let [first, second] = all[0].labels.clone().as_slice() {
         // The majority is one of the two.
@@ -34,18 +34,23 @@ pub fn baseline_reports(
     all.iter().map(report).collect()
 }
 
-/// What is told where test texts stand among those to learn from; spaces around them do not count.
-fn leak(texts: &[String], test_texts: &[String]) -> Option<String> {
-    let seen: HashSet<&str> = texts.iter().map(|text| text.trim()).collect();
-    let leaks = test_texts.iter().filter(|text| seen.contains(text.trim())).count();
-    (leaks > 0).then(|| {
-        tr!(
-            "⚠ {leaks} textos de prueba están también en los de entrenamiento: la medida sale mejor de lo que es. Usa \
-             table.split con text: \"columna\".",
-            "⚠ {leaks} test texts stand among the training texts too: the figures look better than they are. Use \
-             table.split with text: \"column\"."
-        )
-    })
+impl Baseline {
+    /// Looks for test texts that stand among the training texts too; spaces around a text do not count.
+    ///
+    /// Returns a warning with their number, to print, or none where no test text was seen before. It never fails. For
+    /// texts that are nearly equal see [`crate::split::Split::leaks`].
+    pub fn seen_before(texts: &[String], test_texts: &[String]) -> Option<String> {
+        let seen: HashSet<&str> = texts.iter().map(|text| text.trim()).collect();
+        let leaks = test_texts.iter().filter(|text| seen.contains(text.trim())).count();
+        (leaks > 0).then(|| {
+            tr!(
+                "⚠ {leaks} textos de prueba están también en los de entrenamiento: la medida sale mejor de lo que es. \
+                 Usa table.split con text: \"columna\".",
+                "⚠ {leaks} test texts stand among the training texts too: the figures look better than they are. Use \
+                 table.split with text: \"column\"."
+            )
+        })
+    }
 }
 
 #[cfg(test)]
@@ -56,8 +61,8 @@ mod tests {
     fn an_exam_that_was_seen_before_is_told_with_the_number_of_its_texts() {
         let texts = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
         let learned = texts(&["good film", "bad film", "long film"]);
-        let line = leak(&learned, &texts(&["bad film ", "good film", "good", "new film"])).unwrap();
+        let line = Baseline::seen_before(&learned, &texts(&["bad film ", "good film", "good", "new film"])).unwrap();
         assert!(line.starts_with("⚠ 2 ") && line.contains("table.split"), "{line}");
-        assert_eq!(leak(&learned, &texts(&["good", "new film"])), None);
+        assert_eq!(Baseline::seen_before(&learned, &texts(&["good", "new film"])), None);
     }
 }

@@ -325,6 +325,7 @@ impl Trainable for Classifier {
         let (out, shape) = (&self.model.out, (batch.lengths.len(), self.labels.len()));
         let weights = if training { &batch.class_weights[..] } else { &[] };
         match self.task {
+            // Smoothing shares a label out among classes: `fine_tune` refuses it for these two.
             Task::Number => return loss::number(&out.forward(&pooled, shape)?, &batch.labels),
             Task::Several => return loss::several(&out.forward(&pooled, shape)?, &batch.labels, weights),
             Task::One if !weights.is_empty() => {

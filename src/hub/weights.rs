@@ -36,7 +36,7 @@ pub(super) fn check(folder: &Path) -> Result<()> {
     if !missing.is_empty() {
         return Err(incomplete(folder, &missing));
     }
-    for name in files.iter().map(String::as_str).chain(tokenizer.iter().copied()) {
+    for name in ["config.json"].into_iter().chain(files.iter().map(String::as_str)).chain(tokenizer.iter().copied()) {
         if is_pointer(&folder.join(name)) {
             return Err(lfs_pointer(&folder.join(name).to_string_lossy()));
         }
@@ -96,6 +96,7 @@ fn index(folder: &Path) -> Result<BTreeMap<String, String>> {
                 "The index of the weights \"{shown}\" makes no sense."
             ),
         )
+        .next(tr!("Descarga o guarda el modelo otra vez.", "Download or save the model again."))
     };
     if is_pointer(&path) {
         return Err(lfs_pointer(&shown.to_string()));
@@ -151,7 +152,9 @@ fn read_file(path: &Path, tensors: &mut BTreeMap<String, Tensor>) -> Result<()> 
         return Err(lfs_pointer(&shown));
     }
     let unreadable = |error: std::io::Error| {
-        Error::new(ErrorKind::System, tr!("«{shown}» no se pudo leer.", "\"{shown}\" could not be read.")).why(error)
+        Error::new(ErrorKind::System, tr!("«{shown}» no se pudo leer.", "\"{shown}\" could not be read."))
+            .why(error)
+            .next(tr!("Descarga o guarda el modelo otra vez.", "Download or save the model again."))
     };
     let mut file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();

@@ -133,8 +133,10 @@ fn warnings(labels: &[(String, usize)], rows: usize) -> Vec<String> {
     if kinds == 1 {
         let name = &labels[0].0;
         warnings.push(tr!(
-            "Todas las filas tienen la misma etiqueta, {name:?}: no hay nada que distinguir.",
-            "All rows have the same label, {name:?}: there is nothing to tell apart."
+            "Todas las filas tienen la misma etiqueta, {name:?}: no hay nada que distinguir. Junta filas de otra clase, y \
+             mira si al filtrar el archivo quedó una sola.",
+            "All rows have the same label, {name:?}: there is nothing to tell apart. Gather rows of another class, and see \
+             whether filtering the file left only one."
         ));
     }
     if kinds > MANY {

@@ -70,8 +70,8 @@ pub fn summary_report(sources: &[String], summaries: &[String]) -> Result<Summar
     if let Some(first) = empty.first() {
         let many = empty.len();
         warnings.push(tr!(
-            "Resúmenes vacíos: {many}, el primero en la fila {first}.",
-            "Empty summaries: {many}, the first in row {first}."
+            "Resúmenes vacíos: {many}, el primero en la fila {first}. Quita esas filas o vuelve a escribirlos.",
+            "Empty summaries: {many}, the first in row {first}. Leave those rows out or write them again."
         ));
     }
     Ok(SummaryReport {

@@ -122,15 +122,18 @@ impl Thresholds {
         if !none.is_empty() {
             let names = listed(&none, 8);
             self.warnings.push(tr!(
-                "Ningún texto de validación tiene {names}: ahí queda 0.5.",
-                "No validation text has {names}: 0.5 stays there."
+                "Ningún texto de validación tiene {names}: ahí queda 0.5. Suma a la validación textos que tengan esas \
+                 etiquetas.",
+                "No validation text has {names}: 0.5 stays there. Add texts with those labels to the validation part."
             ));
         }
         if !few.is_empty() {
             let names = listed(&few, 8);
             self.warnings.push(tr!(
-                "Menos de {FEW} textos de validación tienen {names}: su umbral es poco fiable.",
-                "Fewer than {FEW} validation texts have {names}: their threshold is not to be trusted."
+                "Menos de {FEW} textos de validación tienen {names}: su umbral es poco fiable. Junta más textos con esas \
+                 etiquetas.",
+                "Fewer than {FEW} validation texts have {names}: their threshold is not to be trusted. Gather more texts \
+                 with those labels."
             ));
         }
         let known = |label: &&String| !self.values.iter().any(|value| value.0 == **label);
@@ -140,8 +143,10 @@ impl Thresholds {
         if !unknown.is_empty() {
             let names = listed(&unknown, 8);
             self.warnings.push(tr!(
-                "Los textos tienen etiquetas que el modelo no conoce: {names}",
-                "The texts have labels that the model does not know: {names}"
+                "Los textos tienen etiquetas que el modelo no conoce: {names}. Corrige cómo se escriben, o entrena el \
+                 modelo con textos que las tengan.",
+                "The texts have labels that the model does not know: {names}. Correct how they are written, or train the \
+                 model on texts that have them."
             ));
         }
     }

@@ -99,6 +99,19 @@ impl InplaceOp2 for AdamW<'_> {
 }
 
 /// The length of all gradients taken as one vector: what clipping compares with its limit.
+///
+/// With g over every number of every gradient:
+///
+/// ```text
+/// norm = √(Σ g²)
+/// ```
+///
+/// Shapes: any number of tensors, each of any shape; without any it is 0. A number that is not finite makes the norm so.
+/// A step multiplies all gradients by limit / norm where the norm is past the limit ([`AdamWStep::gradient_scale`]): one
+/// factor for all, so that the step is shorter and its direction stays (Pascanu et al., arXiv 1211.5063;
+/// `torch.nn.utils.clip_grad_norm_`). The tests hold it to PyTorch's over twenty steps.
+///
+/// Blocks are summed in float32 and the blocks' sums in float64: a model has more squares than float32 can add up well.
 pub fn gradient_norm(gradients: &[&Tensor]) -> Result<f64> {
     let mut total = 0f64;
     for gradient in gradients {
@@ -112,6 +125,13 @@ pub fn gradient_norm(gradients: &[&Tensor]) -> Result<f64> {
 }
 
 /// `sum += gradient`, in place.
+///
+/// For each number of the tensor `sum ← sum + gradient`. Shapes: any, the same for both; others are an error. `sum` is
+/// contiguous; a gradient that is not is copied first.
+///
+/// The loss of a large batch is a sum over its parts, and so is its gradient: where parts are computed one after the other
+/// (`accumulate`), theirs are added up here. In place, because a new tensor for each sum would hold the gradients of the
+/// whole model once more.
 pub fn add_gradient(sum: &Tensor, gradient: &Tensor) -> Result<()> {
     if sum.dims() != gradient.dims() {
         bail!("add-gradient: {:?} to {:?}", gradient.dims(), sum.dims());

@@ -115,6 +115,11 @@ pub(super) fn fitted(text: &str, size: f64, pixels: i32) -> String {
 
 /// The title at the top, and below it one colour and name for each of `legend`. Gives the height that they took.
 pub(super) fn heading(sheet: &Sheet, title: &str, legend: &[String]) -> Drawing<i32> {
+    heading_in(sheet, title, legend, &(0..legend.len()).collect::<Vec<_>>())
+}
+
+/// As [`heading`], with the number of each name's colour.
+pub(super) fn heading_in(sheet: &Sheet, title: &str, legend: &[String], colours: &[usize]) -> Drawing<i32> {
     let mut y = PADDING;
     if !title.is_empty() {
         let how = Writing { size: TITLE, bold: true, vertical: VPos::Top, ..Writing::default() };
@@ -122,14 +127,14 @@ pub(super) fn heading(sheet: &Sheet, title: &str, legend: &[String]) -> Drawing<
         y += 30;
     }
     let mut x = PADDING;
-    for (i, name) in legend.iter().enumerate() {
+    for (name, number) in legend.iter().zip(colours) {
         let name = fitted(name, TICK, WIDTH - 2 * PADDING - 30);
         let item = 30 + width(&name, TICK) + 16;
         if x > PADDING && x + item > WIDTH - PADDING {
             x = PADDING;
             y += LEGEND_ROW;
         }
-        let (middle, style) = (y + 8, colour(i).stroke_width(3));
+        let (middle, style) = (y + 8, colour(*number).stroke_width(3));
         sheet.draw(&PathElement::new(vec![(x, middle), (x + 20, middle)], style))?;
         write(sheet, &name, (x + 28, middle), &Writing::default())?;
         x += item;

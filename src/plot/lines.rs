@@ -1,12 +1,14 @@
 //! Lines: how values change along something, one colour per series.
 
-use super::frame::{colour, heading, nothing, svg, Axis, Drawn, Plot};
+use super::frame::{colour, heading_in, nothing, svg, Axis, Drawn, Plot, Sheet};
 use super::{drawable, Chart};
 use crate::error::Result;
 use plotters::style::Color;
 
 /// Height of the chart in pixels, without the rows of its legend.
 const HEIGHT: i32 = 380;
+/// Height of a frame below the first, in the same way.
+const LOWER_HEIGHT: i32 = 260;
 /// Stretches that a longer series is summed up in, by the lowest and the highest value of each.
 const STRETCHES: usize = 400;
 
@@ -21,39 +23,90 @@ pub struct Series {
     pub dots: bool,
 }
 
+/// Lines over a vertical axis of their own: a part of a chart.
+pub(crate) struct Frame<'a> {
+    /// What stands above it.
+    pub(crate) title: &'a str,
+    /// What its vertical axis counts.
+    pub(crate) y_label: &'a str,
+    /// Its lines.
+    pub(crate) series: &'a [Series],
+    /// The number of each line's colour.
+    pub(crate) colours: &'a [usize],
+}
+
 /// One line per series over common axes.
 ///
 /// Points that are not finite are left out, break the line, and are counted in the legend. Long series are thinned to
 /// the lowest and highest value of each stretch, so no peak is lost.
 pub fn line_chart(title: &str, x_label: &str, y_label: &str, series: &[Series]) -> Result<Chart> {
-    let finite = |point: &&(f64, f64)| drawable(point.0) && drawable(point.1);
-    let all: Vec<(f64, f64)> = series.iter().flat_map(|one| one.points.iter().filter(finite).copied()).collect();
-    if all.is_empty() {
+    let colours: Vec<usize> = (0..series.len()).collect();
+    line_frames(x_label, &[Frame { title, y_label, series, colours: &colours }])
+}
+
+/// As [`line_chart`], in frames one below the other over the same horizontal range; one without a point is left out.
+pub(crate) fn line_frames(x_label: &str, frames: &[Frame]) -> Result<Chart> {
+    let shown: Vec<&Frame> = frames.iter().filter(|frame| !frame.points().is_empty()).collect();
+    if shown.is_empty() {
+        let title = frames.first().map_or("", |frame| frame.title);
         return Ok(Chart { svg: nothing(title)?, summary: tr!("{title}: sin datos", "{title}: no data") });
     }
-    let whole = all.iter().all(|(x, _)| x.fract() == 0.0);
-    let (low, high) = bounds(all.iter().map(|point| point.0));
-    let x = Axis::new(low, high, 8, whole);
-    let (low, high) = bounds(all.iter().map(|point| point.1));
-    // A little air above and below; zero stays the floor of what is never negative.
-    let air = (high - low) * 0.05;
-    let floor = if low >= 0.0 && low - air < 0.0 { 0.0 } else { low - air };
-    let y = Axis::new(floor, high + air, 6, false);
-    let names: Vec<String> = series.iter().map(legend_name).collect();
-    let legend = if series.len() > 1 { names.as_slice() } else { &[] };
-    // The height of the heading is known once it is drawn: draw it on a sheet that is thrown away.
-    let mut extra = 0;
-    svg(HEIGHT, |sheet| {
-        extra = heading(sheet, title, legend)?;
+    let along: Vec<f64> = shown.iter().flat_map(|frame| frame.points()).map(|point| point.0).collect();
+    let (low, high) = bounds(along.iter().copied());
+    let x = Axis::new(low, high, 8, along.iter().all(|x| x.fract() == 0.0));
+    let mut heights = Vec::with_capacity(shown.len());
+    for (i, frame) in shown.iter().enumerate() {
+        let height = if i == 0 { HEIGHT } else { LOWER_HEIGHT };
+        heights.push(height + frame.heading_height()? - 50);
+    }
+    let svg = svg(heights.iter().sum(), |sheet| {
+        let mut rest = sheet.clone();
+        for (frame, height) in shown.iter().zip(&heights) {
+            let (own, below) = rest.split_vertically(*height);
+            frame.draw(&own, *height, (&x, x_label))?;
+            rest = below;
+        }
         Ok(())
     })?;
-    let height = HEIGHT + extra - 50;
-    let svg = svg(height, |sheet| {
-        let top = heading(sheet, title, legend)?;
-        let plot = Plot::new(sheet, (top, height), (&x, x_label), (&y, y_label))?;
-        series.iter().enumerate().try_for_each(|(i, one)| draw(&plot, i, one))
-    })?;
-    Ok(Chart { svg, summary: summary(title, series) })
+    let summaries: Vec<String> = shown.iter().map(|frame| summary(frame.title, frame.series)).collect();
+    Ok(Chart { svg, summary: summaries.join("\n") })
+}
+
+impl Frame<'_> {
+    /// The points that can be drawn.
+    fn points(&self) -> Vec<(f64, f64)> {
+        let finite = |point: &&(f64, f64)| drawable(point.0) && drawable(point.1);
+        self.series.iter().flat_map(|one| one.points.iter().filter(finite).copied()).collect()
+    }
+
+    /// The names of the lines, where there are several to tell apart.
+    fn legend(&self) -> Vec<String> {
+        match self.series.len() {
+            0 | 1 => Vec::new(),
+            _ => self.series.iter().map(legend_name).collect(),
+        }
+    }
+
+    /// The height of the heading is known once it is drawn: this draws it on a sheet that is thrown away.
+    fn heading_height(&self) -> Result<i32> {
+        let mut height = 0;
+        svg(HEIGHT, |sheet| {
+            height = heading_in(sheet, self.title, &self.legend(), self.colours)?;
+            Ok(())
+        })?;
+        Ok(height)
+    }
+
+    fn draw(&self, sheet: &Sheet, height: i32, x: (&Axis, &str)) -> Drawn {
+        let (low, high) = bounds(self.points().iter().map(|point| point.1));
+        // A little air above and below; zero stays the floor of what is never negative.
+        let air = (high - low) * 0.05;
+        let floor = if low >= 0.0 && low - air < 0.0 { 0.0 } else { low - air };
+        let y = Axis::new(floor, high + air, 6, false);
+        let top = heading_in(sheet, self.title, &self.legend(), self.colours)?;
+        let plot = Plot::new(sheet, (top, height), x, (&y, self.y_label))?;
+        self.series.iter().zip(self.colours).try_for_each(|(one, number)| draw(&plot, *number, one))
+    }
 }
 
 fn draw(plot: &Plot, i: usize, series: &Series) -> Drawn {

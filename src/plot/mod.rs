@@ -21,6 +21,7 @@ pub use confusion::confusion_chart;
 pub use heat::heat_map;
 pub use histogram::{histogram, log_histogram};
 pub use lines::{line_chart, Series};
+pub(crate) use lines::{line_frames, Frame};
 pub use unit::unit_chart;
 
 /// A finished chart.
@@ -139,6 +140,26 @@ mod tests {
         assert!(chart.svg.contains("validación") && chart.svg.contains("pérdida"));
         assert!(chart.svg.len() < 60_000, "{} bytes", chart.svg.len());
         look("loss", &chart);
+    }
+
+    #[test]
+    fn a_second_frame_stands_below_the_first_and_one_without_points_is_left_out() {
+        let loss = [series("validación", vec![(0.0, 0.7), (30.0, 0.5), (60.0, 0.6)], true)];
+        let score = [
+            series("macro_f1", vec![(0.0, 0.2), (30.0, 0.6), (60.0, 0.65)], true),
+            series("mejor época: 2", vec![(60.0, 0.65)], true),
+        ];
+        fn frame<'a>(title: &'a str, series: &'a [Series], colours: &'a [usize]) -> Frame<'a> {
+            Frame { title, y_label: title, series, colours }
+        }
+        let frames = [frame("Pérdida", &loss, &[0]), frame("macro_f1", &score, &[3, 2])];
+        let (alone, both) = (line_frames("paso", &frames[..1]).unwrap(), line_frames("paso", &frames).unwrap());
+        assert_eq!(alone.svg, line_chart("Pérdida", "paso", "Pérdida", &loss).unwrap().svg);
+        assert!(both.svg.contains("mejor época: 2") && both.svg.len() > alone.svg.len());
+        assert!(both.summary.contains(&alone.summary) && both.summary.contains("macro_f1: 3"), "{both}");
+        look("frames", &both);
+        let frames = [frame("Pérdida", &loss, &[0]), frame("macro_f1", &[], &[])];
+        assert_eq!(line_frames("paso", &frames).unwrap().svg, alone.svg);
     }
 
     #[test]

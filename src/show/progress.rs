@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::energy::{in_joules, EnergyMeter};
+use crate::energy::EnergyMeter;
 
 use super::{duration, escape, in_notebook, print_line, Html, Live};
 
@@ -264,7 +264,7 @@ impl Progress {
     fn time(&self, elapsed: Duration, running: bool) -> String {
         let mut time = duration(elapsed.as_secs_f64());
         if let Some(meter) = &self.meter {
-            time = format!("{} · {time}", in_joules(meter.so_far().joules));
+            time = format!("{} · {time}", meter.so_far().brief());
         }
         match self.left(elapsed).filter(|_| running).map(duration) {
             Some(left) => time + &tr!(", faltan {left}", ", {left} left"),
@@ -353,6 +353,14 @@ mod tests {
         progress.note = "ok".into();
         assert_eq!(progress.line(Duration::from_secs(7_500), true), "Empty  ok  · 2 h 5 min");
         assert_eq!(duration(f64::NAN), "0 s");
+    }
+
+    #[test]
+    fn the_energy_so_far_says_how_it_was_found() {
+        let progress = lines("Epoch", 4).with_energy();
+        let line = progress.line(Duration::from_secs(3), false);
+        let word = progress.meter.as_ref().unwrap().so_far().method.word();
+        assert!(line.contains(&format!("J ({word}) · 3 s")), "{line}");
     }
 
     #[test]

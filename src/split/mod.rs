@@ -292,8 +292,10 @@ impl Split {
         if !single.is_empty() {
             let names = listed(&single, 6);
             warnings.push(tr!(
-                "Con un solo ejemplo no se puede aprender y probar a la vez. Etiquetas con uno solo: {names}",
-                "One example cannot be both learned and tested. Labels with a single one: {names}"
+                "Con un solo ejemplo no se puede aprender y probar a la vez. Etiquetas con uno solo: {names}. Junta más \
+                 ejemplos o une clases.",
+                "One example cannot be both learned and tested. Labels with a single one: {names}. Gather more examples \
+                 or join classes."
             ));
         }
         for (part, _, number) in self.parts() {

@@ -120,6 +120,7 @@ fn a_label_with_one_example_and_a_part_without_a_class_are_told() {
     let table = Table::from_texts("clase", &labels).unwrap();
     let split = table.split(&SplitConfig { stratify: "clase".into(), ..Default::default() }).unwrap();
     let (single, left_out) = (&split.warnings[0], split.warnings[1..].join("\n"));
+    assert!(single.contains(&tr!("Junta más ejemplos o une", "Gather more examples or join")), "{single}");
     assert!(single.contains("única") && left_out.contains("rara"), "{:?}", split.warnings);
     assert_eq!(split.labels.iter().find(|label| label.0 == "única").unwrap().1, [1, 0, 0], "it is there to be learned");
     let one = Table::from_texts("clase", &vec!["a".to_string(); 40]).unwrap();

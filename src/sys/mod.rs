@@ -113,7 +113,10 @@ pub fn io_error(path: &Path, doing_es: &str, doing_en: &str, error: &io::Error) 
             "No tienes permiso para escribir ahí: elige otra carpeta.",
             "You may not write there: choose another folder."
         )),
-        _ => what,
+        _ => what.next(tr!(
+            "Mira si la ruta está bien escrita y si el disco responde, y prueba otra vez.",
+            "See whether the path is written well and the disk answers, and try again."
+        )),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{ClassWeights, Trainable};
 use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result, Settings};
+use crate::needs::Labels;
 use crate::optim::{AdamWConfig, Group};
 use crate::schedule::Schedule;
 
@@ -33,6 +34,7 @@ pub struct TrainConfig {
     /// Weights with a learning rate and a decay of their own (none), such as a new head: see [`ParamGroup`].
     pub groups: Vec<ParamGroup>,
     /// Share of each label that is given to all labels alike (0.0): a model that is told so is less sure of itself. Try 0.1.
+    /// Where a text has several labels, or a number, there is nothing to share out: other values than 0 are an error.
     pub label_smoothing: f64,
     /// How much each class weighs in the loss of a classifier (`ClassWeights::Equal`). Where one is rare, try
     /// `ClassWeights::Balanced`: it is guessed more often then. Losses that are measured stay plain.
@@ -223,6 +225,34 @@ impl TrainConfig {
         all.check()
     }
 
+    /// Fails where a setting asks for what a model that learns `labels` cannot do.
+    pub(super) fn check_labels(&self, labels: Labels) -> Result<()> {
+        let smoothing = self.label_smoothing;
+        let learned = match labels {
+            Labels::Several(_) => tr!(
+                "este modelo decide cada etiqueta por sí misma, sí o no",
+                "this model decides each label by itself, yes or no"
+            ),
+            Labels::Number => tr!("este modelo aprende un número", "this model learns a number"),
+            _ => return Ok(()),
+        };
+        if smoothing == 0.0 {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::BadSetting,
+            tr!(
+                "label_smoothing = {smoothing} no sirve con este modelo.",
+                "label_smoothing = {smoothing} does not work with this model."
+            ),
+        )
+        .why(tr!(
+            "reparte cada etiqueta entre clases de las que un texto tiene una, y {learned}",
+            "it shares each label out among classes of which a text has one, and {learned}"
+        ))
+        .next(tr!("Quita label_smoothing, o ponlo en 0.0.", "Take label_smoothing out, or set it to 0.0.")))
+    }
+
     /// The optimizer's settings.
     pub fn optimizer(&self) -> AdamWConfig {
         AdamWConfig { weight_decay: self.weight_decay, max_grad_norm: self.max_grad_norm, ..AdamWConfig::default() }
@@ -259,6 +289,11 @@ impl TrainConfig {
             Some((_, value)) => -value,
             None => loss,
         }
+    }
+
+    /// The metric that epochs are compared by; none where that is the loss.
+    pub(super) fn monitored(&self) -> Option<String> {
+        (self.monitor != LOSS).then(|| self.monitor.clone())
     }
 
     /// The settings that decide what each step does, each with its value: a resumed run must have the same.

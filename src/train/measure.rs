@@ -108,7 +108,7 @@ pub(super) fn measure(
         tokens += part_tokens;
     }
     if tokens == 0 && !batches.is_empty() {
-        return Err(nothing_to_predict());
+        return Err(nothing_to_predict(data.tokens()));
     }
     let texts = texts.load(Ordering::Relaxed);
     Ok(Score { loss: sum / tokens.max(1) as f64, tokens, texts, of: data.len() })
@@ -127,7 +127,7 @@ pub fn perplexity_interval(model: &dyn Trainable, data: &Dataset, config: &Boots
         (sum / tokens as f64).exp()
     };
     if losses.iter().all(|(_, tokens)| *tokens == 0) {
-        return Err(nothing_to_predict());
+        return Err(nothing_to_predict(data.tokens()));
     }
     let interval = bootstrap_with(losses.len(), &perplexity, config)?;
     Ok(Interval { name: tr!("perplejidad", "perplexity"), ..interval })

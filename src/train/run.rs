@@ -41,6 +41,7 @@ pub(super) fn run<'a>(
 ) -> Result<History> {
     config.check()?;
     let needs = model.needs();
+    config.check_labels(needs.labels)?;
     train.check(&needs)?;
     valid.check(&needs)?;
     needs.too_few(valid.len()).iter().for_each(|line| say(line));

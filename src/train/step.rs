@@ -99,7 +99,7 @@ fn weight(model: &dyn Trainable, parts: &[&Batch]) -> Result<f64> {
     let all: f64 = parts.iter().map(|part| model.weight(part)).sum();
     match all > 0.0 {
         true => Ok(all),
-        false => Err(nothing_to_predict()),
+        false => Err(nothing_to_predict(parts.iter().map(|part| part.labels.len()).sum())),
     }
 }
 

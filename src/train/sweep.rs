@@ -8,6 +8,7 @@ use candle_core::Tensor;
 use super::run::{copies, planned_steps, run, set_trained};
 use super::{TrainConfig, Trainable};
 use crate::dataset::Dataset;
+use crate::energy::in_joules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Ended, History};
 use crate::plot::{bar_chart, line_chart, Chart, Series};
@@ -278,6 +279,7 @@ impl Sweep {
         headers.extend((!self.of_labels()).then(|| tr!("perplejidad validación", "validation perplexity")));
         headers.extend(self.metrics());
         headers.push(tr!("tiempo", "time"));
+        headers.push(tr!("energía", "energy"));
         headers.push(String::new());
         headers
     }
@@ -303,6 +305,7 @@ impl Sweep {
         let metric = |i: usize| number(record.and_then(|r| r.metrics.get(i)).copied().unwrap_or(f64::NAN), 3);
         row.extend((0..self.metrics().len()).map(metric));
         row.push(format!("{:.1} s", trial.seconds));
+        row.push(trial.history.energy.as_ref().map_or("—".into(), |energy| in_joules(energy.joules)));
         let remark = match (&trial.problem, trial.history.stopped_line()) {
             (Some(problem), _) => format!("✗ {problem}"),
             (None, Some(stopped)) => format!("⏹ {stopped}"),

@@ -57,6 +57,7 @@ impl<'a> View<'a> {
             planned,
             of_labels: model.learns_labels(),
             metrics: config.metrics.iter().map(|metric| metric.name().to_string()).collect(),
+            monitored: config.monitored(),
             tensors: params.len(),
             trainable: trainable.len(),
             trainable_parameters: trainable.iter().map(|param| param.count()).sum(),
@@ -169,14 +170,7 @@ impl<'a> View<'a> {
         self.history.moved = moved;
         self.history.seconds = self.seconds();
         self.history.energy = Some(self.energy());
-        let (was, is) = self.history.perplexities();
-        let mut notes: Vec<String> = self.history.stopped_line().into_iter().collect();
-        if self.history.of_labels && was.is_finite() {
-            let (was, is) = (was.ln(), is.ln());
-            notes.push(tr!("pérdida de validación {was:.3} → {is:.3}", "validation loss {was:.3} → {is:.3}"));
-        } else if was.is_finite() {
-            notes.push(tr!("perplejidad de validación {was:.1} → {is:.1}", "validation perplexity {was:.1} → {is:.1}"));
-        }
+        let notes: Vec<String> = self.history.stopped_line().into_iter().chain(result(&self.history)).collect();
         let Seen::Bar(progress) = self.seen else { return self.history };
         if !progress.finish_with(&notes.join(" · "), &self.history.curve_and_table()) {
             self.history.best_line().into_iter().for_each(|line| println!("{line}"));
@@ -185,6 +179,24 @@ impl<'a> View<'a> {
         }
         self.history
     }
+}
+
+/// What the training did to what it was judged by, where that was measured.
+fn result(history: &History) -> Option<String> {
+    let of = |record: Option<&EpochRecord>| history.watched(record?).map(|(_, value)| value);
+    if let (Some(name), Some(was), Some(is)) = (&history.monitored, of(history.epochs.first()), of(history.kept())) {
+        return Some(tr!("{name} en validación {was:.3} → {is:.3}", "{name} on validation {was:.3} → {is:.3}"));
+    }
+    let (was, is) = history.perplexities();
+    if !was.is_finite() {
+        return None;
+    }
+    Some(if history.of_labels {
+        let (was, is) = (was.ln(), is.ln());
+        tr!("pérdida de validación {was:.3} → {is:.3}", "validation loss {was:.3} → {is:.3}")
+    } else {
+        tr!("perplejidad de validación {was:.1} → {is:.1}", "validation perplexity {was:.1} → {is:.1}")
+    })
 }
 
 /// The last step in words.
@@ -198,4 +210,35 @@ fn note(history: &History, (busy, tokens): (Duration, usize)) -> String {
         "pérdida {loss:.3} · perplejidad {perplexity:.1} · {speed:.0} tokens/s",
         "loss {loss:.3} · perplexity {perplexity:.1} · {speed:.0} tokens/s"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_note_tells_the_monitored_metric_and_else_the_loss() {
+        let epoch = |epoch: usize, valid_loss: f64, macro_f1: f64| EpochRecord {
+            epoch,
+            step: epoch,
+            train_loss: None,
+            valid_loss,
+            seconds: 0.0,
+            joules: 0.0,
+            metrics: vec![macro_f1],
+        };
+        assert_eq!(result(&History::default()), None);
+        let mut history = History {
+            of_labels: true,
+            best: Some(1),
+            metrics: vec!["macro_f1".into()],
+            epochs: vec![epoch(0, 0.5, 0.25), epoch(1, 0.75, 0.648), epoch(2, 1.5, 0.5)],
+            ..History::default()
+        };
+        let note = result(&history).unwrap();
+        assert!(note.contains("0.500 → 0.750") && !note.contains("macro_f1"), "{note}");
+        history.monitored = Some("macro_f1".into());
+        let note = result(&history).unwrap();
+        assert!(note.contains("macro_f1") && note.contains("0.250 → 0.648"), "{note}");
+    }
 }
