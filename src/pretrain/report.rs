@@ -160,8 +160,10 @@ fn card(
          grammars and the hand-written stories in `data/stories`; the last 30 hand-written stories of each language are \
          held out. `samples.md` has twenty unedited samples.\n\n\
          What it is not: it knows nothing of the world, answers no question and follows no instruction. It tells small \
-         stories with a small vocabulary, and its characters come from the tables of the grammars. Half of what it read \
-         is Spanish, half English; an empty prompt may give either.\n",
+         stories with a small vocabulary, and its characters come from the tables of the grammars. So do its plots, \
+         which come back; and now and then a story reads like the primers of its training, \
+         which name two characters again and again. Half of what it read is Spanish, half English; an empty prompt may \
+         give either.\n",
         run.repeating(),
     );
     Ok(card)

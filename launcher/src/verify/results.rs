@@ -108,8 +108,8 @@ fn heading(places: &Places) -> String {
         .collect();
     format!(
         "# The lessons, in full\n\n\
-        Written by `cargo verify --full --lessons`, the whole file: what the cells that measure print, and every training with its\n\
-        time and energy. What else was measured stands in [measurements.md](measurements.md).\n\n\
+        Written by `cargo verify --full --lessons`, the whole file: what the cells that measure print, with the time that each took\n\
+        [in brackets], and every training with its time and energy. What else was measured stands in [measurements.md](measurements.md).\n\n\
         Commit {commit}{changed}. Processor: {processor}, {cores} of its cores, {threads} threads; {memory} GiB of memory.\n\n\
         Seeds where a cell names no other: {}.\n",
         seeds.join(", ")
@@ -205,7 +205,9 @@ fn kept(source: &Value, executed: &Value) -> Vec<String> {
     let (mut texts, mut trainings) = (Vec::new(), BTreeSet::new());
     for cell in cells(executed) {
         if tagged(&cell) {
-            texts.push(outputs(&cell).concat());
+            let text = outputs(&cell).concat();
+            let took = seconds(&cell).filter(|_| !text.trim().is_empty());
+            texts.push(text.trim_end().to_owned() + &took.map_or("\n".to_owned(), |s| format!("\n[{s:.1} s]\n")));
             continue;
         }
         let mut begin = line_that_trains(&cell);
@@ -218,6 +220,18 @@ fn kept(source: &Value, executed: &Value) -> Vec<String> {
     }
     texts.retain(|text| !text.trim().is_empty());
     texts
+}
+
+/// How long a cell took, compiling included, by the times that nbclient leaves in its metadata.
+fn seconds(cell: &Value) -> Option<f64> {
+    let times = &cell["metadata"]["execution"];
+    let of_day = |name: &str| {
+        let (_, clock) = times[name].as_str()?.split_once('T')?;
+        let parts: Vec<f64> = clock.trim_end_matches('Z').split(':').filter_map(|part| part.parse().ok()).collect();
+        matches!(parts[..], [_, _, _]).then(|| 3600.0 * parts[0] + 60.0 * parts[1] + parts[2])
+    };
+    let passed = of_day("shell.execute_reply")? - of_day("iopub.execute_input")?;
+    Some(passed.rem_euclid(24.0 * 3600.0)) // a cell may run over midnight
 }
 
 /// `let history = fine_tune(...)?;`, or nothing.
@@ -279,6 +293,16 @@ mod tests {
         ]});
         let training = format!("let h = fine_tune(&mut m)?;\n{table}\n");
         assert_eq!(kept(&source, &executed), ["base 9\nLoRA 7\ndone\n", &training]);
+    }
+
+    #[test]
+    fn the_time_of_a_tagged_cell_stands_below_what_it_printed() {
+        let times = json!({ "iopub.execute_input": "2026-11-26T23:59:58.5Z", "shell.execute_reply": "2026-11-27T00:00:01.000000Z" });
+        let cell = json!({ "id": "b", "metadata": { "aula": { "result": true }, "execution": times }, "outputs": [
+            { "name": "stdout", "text": "base 9" },
+        ]});
+        let source = json!({ "cells": [{ "id": "b", "metadata": { "aula": { "result": true } } }] });
+        assert_eq!(kept(&source, &json!({ "cells": [cell] })), ["base 9\n[2.5 s]\n"]);
     }
 
     #[test]
