@@ -163,7 +163,8 @@ fn a_disk_that_fills_while_a_model_is_saved_leaves_the_old_one_whole_and_says_wh
         }
         assert_eq!(logits(), before, "the old model is whole");
     }
+    // Other tests save beside it at the same time.
     let beside = std::fs::read_dir(folder.parent().unwrap()).unwrap().flatten();
-    let beside = beside.filter(|entry| entry.file_name().to_string_lossy().contains(".new-"));
+    let beside = beside.filter(|entry| entry.file_name().to_string_lossy().starts_with(".a full disk ñ."));
     assert_eq!(beside.count(), 0, "nothing half written is left");
 }
