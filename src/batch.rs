@@ -315,8 +315,26 @@ fn batches_by_length(texts: &[Vec<u32>]) -> Vec<Vec<usize>> {
 /// What `measure` says of each text of some batches, in the texts' order: texts of like length share a batch, and each core
 /// takes the next batch when it is done with one, the longest first.
 pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result<Vec<T>> + Sync) -> Result<Vec<T>> {
-    let (batches, next, measure) = (&batches_by_length(texts), &AtomicUsize::new(0), &measure);
-    let progress = Mutex::new((Progress::start(&tr!("Leyendo textos", "Reading texts"), texts.len()), 0));
+    let batches = batches_by_length(texts);
+    let measured = in_turns(&tr!("Leyendo textos", "Reading texts"), texts.len(), batches.len(), |i| {
+        measure(&Batch::new(&batches[i].iter().map(|text| texts[*text].as_slice()).collect::<Vec<_>>())?)
+    })?;
+    let mut found: Vec<(usize, T)> =
+        batches.into_iter().zip(measured).flat_map(|(rows, all)| rows.into_iter().zip(all)).collect();
+    found.sort_by_key(|(i, _)| *i);
+    Ok(found.into_iter().map(|(_, measured)| measured).collect())
+}
+
+/// What `work` says of the texts of each of `jobs` jobs, in the jobs' order: each core takes the next job when it is done with one.
+/// Nothing is kept for a backward pass. The bar counts texts, `texts` in all.
+pub(crate) fn in_turns<T: Send>(
+    title: &str,
+    texts: usize,
+    jobs: usize,
+    work: impl Fn(usize) -> Result<Vec<T>> + Sync,
+) -> Result<Vec<Vec<T>>> {
+    let (next, work) = (&AtomicUsize::new(0), &work);
+    let progress = Mutex::new((Progress::start(title, texts), 0));
     let tell = |rows: usize| {
         if let Ok(mut told) = progress.lock() {
             let (progress, done) = &mut *told;
@@ -325,36 +343,38 @@ pub fn by_length<T: Send>(texts: &[Vec<u32>], measure: impl Fn(&Batch) -> Result
         }
     };
     let tell = &tell;
-    let job = || {
-        move || -> Result<Vec<(usize, T)>> {
+    let core = || {
+        move || -> Result<Vec<(usize, Vec<T>)>> {
             let _nothing_kept = Untracked::begin();
             let mut done = Vec::new();
-            while let Some(rows) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+            loop {
+                let job = next.fetch_add(1, Ordering::Relaxed);
+                if job >= jobs {
+                    return Ok(done);
+                }
                 if stopped() {
-                    let all = texts.len();
                     return Err(stopped_error(
-                        tr!("Parado antes de acabar {all} textos.", "Stopped before {all} texts were done."),
+                        tr!("Parado antes de acabar {texts} textos.", "Stopped before {texts} texts were done."),
                         tr!("Ejecuta la celda otra vez.", "Run the cell again."),
                     ));
                 }
-                let batch = Batch::new(&rows.iter().map(|i| texts[*i].as_slice()).collect::<Vec<_>>())?;
-                done.extend(rows.iter().copied().zip(measure(&batch)?));
-                tell(rows.len());
+                let found = work(job)?;
+                tell(found.len());
+                done.push((job, found));
             }
-            Ok(done)
         }
     };
-    type Job<'a, T> = Box<dyn FnOnce() -> Result<Vec<(usize, T)>> + Send + 'a>;
-    let jobs = (0..threads()).map(|_| Box::new(job()) as Job<T>).collect();
-    let mut found: Vec<(usize, T)> = Vec::new();
-    for part in on_each_core(jobs) {
+    type Core<'a, T> = Box<dyn FnOnce() -> Result<Vec<(usize, Vec<T>)>> + Send + 'a>;
+    let cores = (0..threads()).map(|_| Box::new(core()) as Core<T>).collect();
+    let mut found: Vec<(usize, Vec<T>)> = Vec::new();
+    for part in on_each_core(cores) {
         found.extend(part?);
     }
     if let Ok((progress, _)) = progress.into_inner() {
         progress.end(&tr!("textos", "texts"));
     }
-    found.sort_by_key(|(i, _)| *i);
-    Ok(found.into_iter().map(|(_, measured)| measured).collect())
+    found.sort_by_key(|(job, _)| *job);
+    Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 
 #[cfg(test)]

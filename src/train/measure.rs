@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
 
 use super::Trainable;
+use crate::batch::in_turns;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::metrics::{bootstrap_with, BootstrapConfig, Interval};
 use crate::needs::nothing_to_predict;
 use crate::nn::Untracked;
 use crate::show::Progress;
-use crate::sys::{on_each_core, stopped, stopped_error, threads};
+use crate::sys::{on_each_core, stopped, threads};
 
 /// Texts that are measured side by side.
 const MEASURED: usize = 32;
@@ -121,7 +122,13 @@ pub(super) fn measure(
 /// As [`evaluate`]'s, and when the reader stops it: part of the texts would be another figure.
 pub fn perplexity_interval(model: &dyn Trainable, data: &Dataset, config: &BootstrapConfig) -> Result<Interval> {
     data.check(&model.needs())?;
-    let losses = text_losses(model, data)?;
+    // Of each text, the sum of its losses and how many tokens were predicted.
+    let losses = in_turns(&tr!("Midiendo", "Measuring"), data.len(), data.len(), |text| {
+        let batch = data.batch(&[text])?;
+        let loss = f64::from(model.loss(&batch, false)?.to_scalar::<f32>()?);
+        Ok(vec![(loss * batch.counted() as f64, batch.counted())])
+    })?;
+    let losses: Vec<(f64, usize)> = losses.into_iter().flatten().collect();
     let perplexity = |texts: &[usize]| {
         let (sum, tokens) = texts.iter().fold((0f64, 0), |(sum, all), i| (sum + losses[*i].0, all + losses[*i].1));
         (sum / tokens as f64).exp()
@@ -131,47 +138,4 @@ pub fn perplexity_interval(model: &dyn Trainable, data: &Dataset, config: &Boots
     }
     let interval = bootstrap_with(losses.len(), &perplexity, config)?;
     Ok(Interval { name: tr!("perplejidad", "perplexity"), ..interval })
-}
-
-/// Of each text, the sum of its losses and how many tokens were predicted.
-fn text_losses(model: &dyn Trainable, data: &Dataset) -> Result<Vec<(f64, usize)>> {
-    let (next, mut losses) = (AtomicUsize::new(0), vec![(0f64, 0); data.len()]);
-    let progress = Mutex::new(Progress::start(&tr!("Midiendo", "Measuring"), data.len()));
-    type Losses = Vec<(usize, (f64, usize))>;
-    let measure = || -> Result<Losses> {
-        let _nothing_kept = Untracked::begin();
-        let mut done = Vec::new();
-        loop {
-            let text = next.fetch_add(1, Ordering::Relaxed);
-            if text >= data.len() {
-                return Ok(done);
-            }
-            if stopped() {
-                return Err(stopped_error(
-                    tr!(
-                        "Parado antes de medir los {} textos.",
-                        "Stopped before all {} texts were measured.",
-                        data.len()
-                    ),
-                    tr!("Ejecuta la celda otra vez.", "Run the cell again."),
-                ));
-            }
-            let batch = data.batch(&[text])?;
-            let counted = batch.counted();
-            let loss = f64::from(model.loss(&batch, false)?.to_scalar::<f32>()?);
-            done.push((text, (loss * counted as f64, counted)));
-            if let Ok(mut progress) = progress.try_lock() {
-                progress.update(text, &tr!("textos", "texts"));
-            }
-        }
-    };
-    let measure = &measure;
-    let jobs = (0..threads()).map(|_| Box::new(measure) as Box<dyn FnOnce() -> Result<Losses> + Send>);
-    for part in on_each_core(jobs.collect()) {
-        part?.into_iter().for_each(|(text, loss)| losses[text] = loss);
-    }
-    if let Ok(progress) = progress.into_inner() {
-        progress.end(&tr!("textos", "texts"));
-    }
-    Ok(losses)
 }
