@@ -346,7 +346,7 @@ impl Conv {
         let weight = self.weight.value().permute((0, 2, 1))?.contiguous()?.reshape((d, self.width * d))?;
         let out = ops::linear(&beside, &weight, true)?.broadcast_add(&self.bias.value())?;
         let out = pass.dropout(out.broadcast_mul(&real(pass)?)?, rate)?;
-        self.norm.forward(&(ops::activate(&out, self.activation)? + states)?)
+        self.norm.forward_add(&ops::activate(&out, self.activation)?, states)
     }
 }
 

@@ -88,7 +88,7 @@ pub fn activate(x: &Tensor, function: Activation) -> Result<Tensor> {
     x.contiguous()?.apply_op1(Activate(function))
 }
 
-struct Activate(Activation);
+pub(super) struct Activate(pub(super) Activation);
 
 /// Runs some code with the function as a constant of its loop, so that each loop vectorizes by itself: an `fn` that is compiled
 /// in place, which a closure called twice is not.
@@ -133,12 +133,15 @@ impl Activation {
     }
 
     /// `dy f'(x)`, number by number.
-    pub(super) fn back(self, x: &[f32], dy: &[f32]) -> Vec<f32> {
-        let mut dx = room(x.len());
-        let inputs = x.par_chunks(BLOCK).zip(dy.par_chunks(BLOCK));
+    pub(super) fn back(self, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
+        let dy = dy.contiguous()?;
+        let (xs, dys) = (x.storage_and_layout(), dy.storage_and_layout());
+        let (x_values, dy_values) = (cpu_floats(&xs, "activation")?, cpu_floats(&dys, "activation")?);
+        let mut dx = room(x_values.len());
+        let inputs = x_values.par_chunks(BLOCK).zip(dy_values.par_chunks(BLOCK));
         let blocks = dx.par_chunks_mut(BLOCK).zip(inputs);
         blocks.for_each(|(dx, (x, dy))| with_function!(self, |f| slopes(f, x, dy, dx)));
-        dx
+        Tensor::from_vec(dx, x.shape(), x.device())
     }
 }
 
@@ -153,11 +156,7 @@ impl CustomOp1 for Activate {
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
-        let dy = dy.contiguous()?;
-        let (xs, dys) = (x.storage_and_layout(), dy.storage_and_layout());
-        let (x_values, dy_values) = (cpu_floats(&xs, "activation")?, cpu_floats(&dys, "activation")?);
-        let dx = self.0.back(x_values, dy_values);
-        Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+        self.0.back(x, dy).map(Some)
     }
 }
 

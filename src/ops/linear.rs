@@ -3,6 +3,7 @@
 use candle_core::{bail, CpuStorage, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::activation::{Activate, Activation};
 use super::collect::aside;
 use super::few_rows::{self, FEW};
 use super::half::linear_half;
@@ -42,6 +43,21 @@ pub fn linear_add(x: &Tensor, weight: &Tensor, residual: &Tensor, train_weight: 
     Affine { train_weight, fan_in_fan_out: false }.run(x, weight, Some(residual), shape)
 }
 
+/// `y = f(x) Wᵀ + b`: an activation and the layer after it, the second half of a feed-forward block. Shapes: as [`Affine::run`]'s.
+///
+/// `f(x)` is the widest thing in a block, and it is not kept: the backward, which needs `f'(x)` anyway, computes it again from
+/// x. What a step of GPT-2 keeps for each position is a quarter less.
+pub fn linear_activated(
+    how: Affine,
+    function: Activation,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    shape: impl Into<Shape>,
+) -> Result<Tensor> {
+    how.run_on(Some(function), x, weight, Some(bias), shape)
+}
+
 /// `y = x Wᵀ` and its relatives: how the weight lies, and whether it is trained.
 #[derive(Clone, Copy, Debug)]
 pub struct Affine {
@@ -54,7 +70,19 @@ pub struct Affine {
 impl Affine {
     /// `x Wᵀ` in `shape`, plus `addend`: a bias (out) or a residual of the result's shape, told apart by the rank.
     pub fn run(self, x: &Tensor, weight: &Tensor, addend: Option<&Tensor>, shape: impl Into<Shape>) -> Result<Tensor> {
-        let op = Linear { how: self, shape: shape.into() };
+        self.run_on(None, x, weight, addend, shape)
+    }
+
+    /// As [`Affine::run`], of a function of x where there is one.
+    fn run_on(
+        self,
+        function: Option<Activation>,
+        x: &Tensor,
+        weight: &Tensor,
+        addend: Option<&Tensor>,
+        shape: impl Into<Shape>,
+    ) -> Result<Tensor> {
+        let op = Linear { how: self, function, shape: shape.into() };
         let (out, input) = op.sizes(weight.shape())?;
         let (count, fits) = (op.shape.elem_count(), |x: &Tensor| match x.rank() {
             1 => x.elem_count() == out,
@@ -73,21 +101,25 @@ impl Affine {
     }
 }
 
-pub(super) struct Linear {
-    pub(super) how: Affine,
-    pub(super) shape: Shape,
+struct Linear {
+    how: Affine,
+    /// What is done to each number of x first, and not kept.
+    function: Option<Activation>,
+    shape: Shape,
 }
 
 impl Linear {
     /// How many numbers come out, and how many go in.
-    pub(super) fn sizes(&self, weight: &Shape) -> Result<(usize, usize)> {
+    fn sizes(&self, weight: &Shape) -> Result<(usize, usize)> {
         let (first, second) = weight.dims2()?;
         Ok(if self.how.fan_in_fan_out { (second, first) } else { (first, second) })
     }
 
     /// Writes `x Wᵀ` into `y`, over what is there or added to it.
-    pub(super) fn product(&self, x: &[f32], weight: &[f32], l2: &Layout, y: &mut [f32], add: bool) -> Result<()> {
+    fn product(&self, x: &[f32], weight: &[f32], l2: &Layout, y: &mut [f32], add: bool) -> Result<()> {
         let (out, input) = self.sizes(l2.shape())?;
+        let active = self.function.map(|function| function.of(x));
+        let x = active.as_deref().unwrap_or(x);
         let rows = x.len() / input;
         if rows == 1 && self.how.fan_in_fan_out {
             few_rows::by_columns(x, weight, y, add);
@@ -104,21 +136,22 @@ impl Linear {
     }
 
     /// The gradients of x and of the weight.
-    pub(super) fn backward(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        dy: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn backward(&self, x: &Tensor, weight: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (out, input) = self.sizes(weight.shape())?;
         let rows = x.elem_count() / input;
-        let (dy, fixed, x) = (dy.contiguous()?, weight.detach(), x.detach());
+        let (dy, fixed, mut x) = (dy.contiguous()?, weight.detach(), x.detach());
         // dx (rows, in) = dy (rows, out) · W (out, in), in the shape of x
         let at = if self.how.fan_in_fan_out { At::transposed(out) } else { At::rows(input) };
         let to_x = Product { m: rows, n: input, k: out, left: At::rows(out), right: at, shape: x.shape().clone() };
-        let dx = dy.apply_op2_no_bwd(&fixed, &to_x)?;
+        let mut dx = dy.apply_op2_no_bwd(&fixed, &to_x)?;
+        if let Some(function) = self.function {
+            dx = function.back(&x, &dx)?;
+        }
         if !self.how.train_weight {
             return Ok((Some(dx), None));
+        }
+        if let Some(function) = self.function {
+            x = x.apply_op1_no_bwd(&Activate(function))?;
         }
         // dW (out, in) = dyᵀ (out, rows) · x (rows, in), or its transpose: xᵀ (in, rows) · dy (rows, out)
         let (left, m, right, n) = if self.how.fan_in_fan_out { (&x, input, &dy, out) } else { (&dy, out, &x, input) };
@@ -128,7 +161,7 @@ impl Linear {
     }
 
     /// The gradient of a bias, where it is trained.
-    pub(super) fn dbias(&self, bias: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+    fn dbias(&self, bias: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
         match bias.track_op() {
             true => Ok(aside(bias, self.bias_gradient(bias, dy)?)),
             false => Ok(None),

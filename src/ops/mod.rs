@@ -4,7 +4,6 @@
 //! and the same formulas written with basic ops make many temporaries, which cost more than the arithmetic on a CPU.
 //! Every op here works on float32 on the CPU; each is tested against finite differences and the composite form.
 
-mod activated;
 mod activation;
 mod adamw;
 mod attention;
@@ -24,7 +23,6 @@ mod softmax;
 mod swiglu;
 
 pub use self::half::linear_half;
-pub use activated::linear_activated;
 pub use activation::{activate, Activation, ACTIVATIONS};
 pub use adamw::{adamw_step, add_gradient, fingerprint, gradient_norm, AdamWStep};
 pub use attention::{
@@ -35,7 +33,7 @@ pub use cross_entropy::{linear_cross_entropy, Wanted, IGNORE};
 pub use dropout::{dropout, mix, Dropout};
 pub use embedding::{add_rows, distinct, embedding};
 pub use layer_norm::{layer_norm, layer_norm_add};
-pub use linear::{linear, linear_add, linear_to, Affine};
+pub use linear::{linear, linear_activated, linear_add, linear_to, Affine};
 pub use relative::{by_distance, Of};
 pub use rms_norm::rms_norm;
 pub use rope::{rope, rope_at, RopeTable};
