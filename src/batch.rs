@@ -10,7 +10,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::needs::Needs;
 use crate::nn::{Aside, Pass, Untracked};
 use crate::ops::IGNORE;
-use crate::rng::Rng;
 use crate::show::Progress;
 use crate::sys::{on_each_core, stopped, stopped_error, threads};
 
@@ -18,12 +17,12 @@ use crate::sys::{on_each_core, stopped, stopped_error, threads};
 pub struct Batch {
     /// Token ids (texts, longest); padding is 0, and nothing looks at it.
     pub ids: Tensor,
-    /// The real length of each row.
+    /// The real length of each row, which is a text unless the batch is [in one row](Batch::in_one_row).
     pub lengths: Vec<usize>,
     /// What to predict, text after text: at each position, padding included, or a number of labels for each text.
     /// [`IGNORE`] where nothing is.
     pub labels: Vec<u32>,
-    /// A seed for each row: what dropout leaves out of it.
+    /// A seed for each text: what dropout leaves out of it.
     pub seeds: Vec<u64>,
     /// Share of each label that is given to all labels alike while training.
     pub smoothing: f64,
@@ -33,8 +32,10 @@ pub struct Batch {
     pub aside: Option<Aside>,
     /// Which of two texts each position belongs to; empty: no row holds two.
     token_types: Vec<u32>,
-    /// The lengths of the texts packed into each row; empty: one text a row.
+    /// The lengths of what was packed into each text; empty: nothing was.
     parts: Vec<Vec<usize>>,
+    /// Where each text begins when all are in one row; empty: each has its own.
+    starts: Vec<usize>,
     per_position: bool,
 }
 
@@ -114,54 +115,86 @@ impl Batch {
             aside: None,
             token_types,
             parts: if packed { rows.iter().map(parts).collect() } else { Vec::new() },
+            starts: Vec::new(),
             per_position,
         })
     }
 
-    /// The rows, without padding.
-    fn rows(&self) -> Result<Vec<Row>> {
-        let ids: Vec<Vec<u32>> = self.ids.to_vec2()?;
-        let (width, longest) = (self.labels.len() / ids.len().max(1), self.ids.dim(1)?);
-        let row = |(i, ids): (usize, Vec<u32>)| {
-            let (length, labels) = (self.lengths[i], &self.labels[i * width..(i + 1) * width]);
-            Row {
-                ids: ids[..length].to_vec(),
-                labels: if self.per_position { &labels[..length] } else { labels }.to_vec(),
-                seed: self.seeds[i],
-                token_types: self.token_types.chunks(longest).nth(i).map_or(Vec::new(), |all| all[..length].to_vec()),
-                parts: self.parts.get(i).cloned().unwrap_or_default(),
-            }
-        };
-        Ok(ids.into_iter().enumerate().map(row).collect())
+    /// How many texts it holds.
+    pub fn texts(&self) -> usize {
+        self.seeds.len()
     }
 
-    /// The same texts one after the other in a single row, where none sees another, to be read without padding.
+    /// The texts, each a row without padding.
+    fn rows(&self) -> Result<Vec<Row>> {
+        let (ids, longest): (Vec<u32>, usize) = (self.ids.flatten_all()?.to_vec1()?, self.ids.dim(1)?);
+        let width = self.labels.len() / self.texts().max(1);
+        let row = |text: usize| {
+            let (start, end) = match self.starts.get(text) {
+                Some(start) => (*start, self.starts.get(text + 1).copied().unwrap_or(ids.len())),
+                None => (text * longest, text * longest + self.lengths[text]),
+            };
+            let labels = if self.per_position { start..end } else { text * width..(text + 1) * width };
+            Row {
+                ids: ids[start..end].to_vec(),
+                labels: self.labels[labels].to_vec(),
+                seed: self.seeds[text],
+                token_types: self.token_types.get(start..end).map_or(Vec::new(), <[u32]>::to_vec),
+                parts: self.parts.get(text).cloned().unwrap_or_default(),
+            }
+        };
+        Ok((0..self.texts()).map(row).collect())
+    }
+
+    /// Other rows, to be computed as these are.
+    fn with_rows(&self, rows: Vec<Row>) -> Result<Batch> {
+        Ok(Self {
+            smoothing: self.smoothing,
+            class_weights: self.class_weights.clone(),
+            aside: self.aside.as_ref().map(|_| Aside::default()),
+            ..Self::of(rows, self.per_position)?
+        })
+    }
+
+    /// The same texts one after the other in a single row, where none sees another: nothing is computed for padding.
     ///
-    /// For models that know where a text ends ([`Pass::spans`]). Labels are left out.
+    /// For models that know where a text ends ([`Pass::spans`]).
     pub fn in_one_row(&self) -> Result<Batch> {
-        let mut all = Row::default();
-        for row in self.rows()? {
-            all.parts.extend(if row.parts.is_empty() { vec![row.ids.len()] } else { row.parts });
+        self.one_row_of(self.rows()?)
+    }
+
+    fn one_row_of(&self, rows: Vec<Row>) -> Result<Batch> {
+        let (mut all, mut seeds, mut starts, mut parts) = (Row::default(), Vec::new(), Vec::new(), Vec::new());
+        for row in rows {
+            seeds.push(row.seed);
+            starts.push(all.ids.len());
+            parts.push(if row.parts.is_empty() { vec![row.ids.len()] } else { row.parts });
             all.ids.extend(row.ids);
+            all.labels.extend(row.labels);
             all.token_types.extend(row.token_types);
         }
-        Self::of(vec![all], false)
+        Ok(Self { seeds, starts, parts, ..self.with_rows(vec![all])? })
     }
 
     /// Splits the batch into at most `count` parts that take about as long each, texts of like length together, padded anew.
     pub fn shards(&self, count: usize) -> Result<Vec<Batch>> {
         let mut rows = self.rows()?;
         rows.sort_by_key(|row| row.ids.len());
-        let part = |rows: &[Row]| {
-            Ok(Self {
-                smoothing: self.smoothing,
-                class_weights: self.class_weights.clone(),
-                aside: self.aside.as_ref().map(|_| Aside::default()),
-                ..Self::of(rows.to_vec(), self.per_position)?
-            })
-        };
         let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
-        even_parts(&lengths, count).into_iter().map(|range| part(&rows[range])).collect()
+        even_parts(&lengths, count).into_iter().map(|range| self.with_rows(rows[range].to_vec())).collect()
+    }
+
+    /// As [`Batch::shards`], each part in one row: the longest text first, each goes where the fewest tokens are.
+    pub fn shards_in_rows(&self, count: usize) -> Result<Vec<Batch>> {
+        let mut rows = self.rows()?;
+        rows.sort_by_key(|row| std::cmp::Reverse(row.ids.len()));
+        let mut shards = vec![(0, Vec::new()); count.clamp(1, rows.len().max(1))];
+        for row in rows {
+            let Some((tokens, shard)) = shards.iter_mut().min_by_key(|(tokens, _)| *tokens) else { break };
+            *tokens += row.ids.len();
+            shard.push(row);
+        }
+        shards.into_iter().map(|(_, rows)| self.one_row_of(rows)).collect()
     }
 
     /// The forward pass over this batch; dropout is at work in `training` only.
@@ -170,8 +203,8 @@ impl Batch {
         pass.token_types.clone_from(&self.token_types);
         if !self.parts.is_empty() {
             let mut spans = Vec::new();
-            for (row, parts) in self.parts.iter().enumerate() {
-                let mut first = row * pass.time;
+            for (text, parts) in self.parts.iter().enumerate() {
+                let mut first = self.starts.get(text).copied().unwrap_or(text * pass.time);
                 for length in parts {
                     spans.push((first, *length));
                     first += length;
@@ -183,7 +216,7 @@ impl Batch {
             return Ok(pass);
         }
         pass.aside.clone_from(&self.aside);
-        Ok(pass.training(&self.seeds))
+        Ok(pass.training(&self.seeds).starting_at(self.starts.clone()))
     }
 
     /// The smoothing of its labels: none where it is only measured.
@@ -199,7 +232,7 @@ impl Batch {
     pub fn check(&self, needs: &Needs) -> Result<()> {
         let longest = self.lengths.iter().copied().max().unwrap_or(0);
         needs.check_text(&self.ids.flatten_all()?.to_vec1()?, if self.parts.is_empty() { longest } else { 0 })?;
-        let width = self.labels.len() / self.lengths.len().max(1);
+        let width = self.labels.len() / self.texts().max(1);
         needs.check_kind(self.per_position)?;
         self.labels.chunks(width.max(1)).try_for_each(|labels| needs.check_labels(labels))
     }
@@ -256,43 +289,6 @@ fn not_paired(things: usize, labels: usize) -> Error {
 /// The label of each position of a text: the token after it; none at the end.
 pub fn next_tokens(ids: &[u32]) -> Vec<u32> {
     ids.iter().skip(1).copied().chain([IGNORE]).take(ids.len()).collect()
-}
-
-/// How tokens are hidden for a masked language model (Devlin et al., arXiv 1810.04805).
-#[derive(Clone, Debug)]
-pub struct Masking {
-    /// Share of a text's tokens to predict (0.15).
-    pub rate: f64,
-    /// The id that stands for a hidden token.
-    pub mask: u32,
-    /// How many tokens the model knows.
-    pub vocab_size: usize,
-    /// Ids that are never hidden: the start and the end of a text, padding.
-    pub special: Vec<u32>,
-}
-
-impl Masking {
-    /// A text with some of its tokens hidden, and its labels: the token where it is to be predicted, else [`IGNORE`].
-    ///
-    /// Of those to predict 80 % become the mask, 10 % another token, and 10 % stay; at least one is chosen.
-    pub fn hide(&self, ids: &[u32], seed: u64) -> (Vec<u32>, Vec<u32>) {
-        let mut rng = Rng::new(seed);
-        let (mut hidden, mut labels) = (ids.to_vec(), vec![IGNORE; ids.len()]);
-        let plain: Vec<usize> = (0..ids.len()).filter(|i| !self.special.contains(&ids[*i])).collect();
-        let mut chosen: Vec<usize> = plain.iter().copied().filter(|_| f64::from(rng.uniform()) < self.rate).collect();
-        if chosen.is_empty() && !plain.is_empty() {
-            chosen.push(plain[rng.below(plain.len())]);
-        }
-        for i in chosen {
-            labels[i] = ids[i];
-            match rng.uniform() {
-                x if x < 0.8 => hidden[i] = self.mask,
-                x if x < 0.9 => hidden[i] = rng.below(self.vocab_size) as u32,
-                _ => {}
-            }
-        }
-        (hidden, labels)
-    }
 }
 
 /// Positions of a batch that is only read: what its layers make of them stays near the processor.
@@ -401,38 +397,18 @@ mod tests {
     }
 
     #[test]
-    fn of_many_tokens_15_in_100_are_hidden_8_of_10_by_the_mask_and_special_ones_never() {
-        let masking = Masking { rate: 0.15, mask: 4, vocab_size: 30_000, special: vec![0, 2, 3] };
-        // 50,000 words with a mark before each tenth.
-        let ids: Vec<u32> =
-            (0..50_000u32).flat_map(|i| if i % 10 == 0 { vec![2, 5 + i % 900] } else { vec![5 + i % 900] }).collect();
-        let (hidden, labels) = masking.hide(&ids, 7);
-        let (mut masked, mut other, mut stay, mut left) = (0u32, 0u32, 0u32, 0u32);
-        for ((id, now), label) in ids.iter().zip(&hidden).zip(&labels) {
-            match (*label, *now) {
-                (IGNORE, now) => {
-                    assert_eq!(now, *id, "what is not guessed is as it was");
-                    left += u32::from(*id != 2);
-                }
-                (label, _) if label != *id || *id == 2 => panic!("{label} is to be guessed at {id}"),
-                (_, 4) => masked += 1,
-                (_, now) if now == *id => stay += 1,
-                _ => other += 1,
-            }
-        }
-        let chosen = masked + other + stay;
-        assert_eq!(chosen + left, 50_000);
-        let near = |count: u32, all: u32, share: f64, within: f64| {
-            let found = f64::from(count) / f64::from(all);
-            assert!((found - share).abs() < within, "{found} in place of {share}");
-        };
-        // Within about four standard deviations.
-        near(chosen, 50_000, 0.15, 0.007);
-        near(masked, chosen, 0.8, 0.019);
-        near(other, chosen, 0.1, 0.014);
-        near(stay, chosen, 0.1, 0.014);
-        let (all_marks, none) = masking.hide(&[2, 0, 3], 7);
-        assert_eq!((all_marks, none), (vec![2, 0, 3], vec![IGNORE; 3]), "nothing but marks: nothing is hidden");
-        assert_eq!(masking.hide(&[2, 9, 3], 7).1, [IGNORE, 9, IGNORE], "at least one is");
+    fn texts_in_rows_go_where_the_fewest_tokens_are_and_come_back_whole() -> Result<()> {
+        let texts: [&[u32]; 5] = [&[1, 2, 3, 4, 5], &[6], &[7, 8, 9], &[10, 11], &[12, 13, 14]];
+        let batch = Batch { seeds: vec![50, 10, 30, 20, 31], ..Batch::new(&texts)? };
+        let shards = batch.shards_in_rows(2)?;
+        let ids: Vec<Vec<u32>> =
+            shards.iter().map(|shard| shard.ids.flatten_all()?.to_vec1()).collect::<std::result::Result<_, _>>()?;
+        assert_eq!(ids, [vec![1, 2, 3, 4, 5, 10, 11], vec![7, 8, 9, 12, 13, 14, 6]]);
+        assert_eq!(shards[1].labels, [8, 9, IGNORE, 13, 14, IGNORE, IGNORE]);
+        assert_eq!(shards[1].seeds, [30, 31, 10]);
+        assert_eq!(shards[1].pass(false)?.texts_at(), [(0, 3), (3, 3), (6, 1)]);
+        assert_eq!(shards[1].shards(1)?[0].ids.to_vec2::<u32>()?, [[6, 0, 0], [7, 8, 9], [12, 13, 14]]);
+        assert_eq!(batch.shards_in_rows(9)?.len(), 5, "no part is empty");
+        Ok(())
     }
 }

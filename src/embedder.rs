@@ -7,7 +7,7 @@ use crate::checkpoint::{read_json, ModelFolder};
 use crate::dataset::{by_length, Batch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::models::{encoder_config, Encoder};
-use crate::needs::{Labels, Needs};
+use crate::needs::Needs;
 use crate::nn::{Module, Param};
 use crate::ops::Span;
 use crate::tokenizer::{Tokenizer, Tokens};
@@ -78,7 +78,7 @@ impl Embedder {
     /// The vectors (texts, hidden) of a batch.
     pub fn vectors(&self, batch: &Batch) -> Result<Tensor> {
         let vocab_size = self.encoder.vocab_size();
-        batch.check(&Needs { vocab_size, max_tokens: self.encoder.max_tokens(), labels: Labels::Any })?;
+        batch.check(&Needs { vocab_size, max_tokens: self.encoder.max_tokens(), ..Needs::default() })?;
         let packed = self.encoder.reads_packed().then(|| batch.in_one_row()).transpose()?;
         let pass = packed.as_ref().unwrap_or(batch).pass(false)?;
         let states = self.encoder.hidden(&pass)?.detach().flatten(0, 1)?; // (positions, hidden)

@@ -16,8 +16,8 @@ use crate::generate::{last_logits, likeliest, sample, GenerateConfig, Generation
 use crate::hub::{load_weights, model_files};
 use crate::models::{decoder, Decoder, KvCache};
 use crate::needs::{Labels, Needs};
-use crate::nn::{self, Param, Pass, Untracked, Weights};
-use crate::ops::{self, Wanted};
+use crate::nn::{self, HeadLoss, Param, Pass, Untracked, Weights};
+use crate::ops;
 use crate::rng::Rng;
 use crate::save::{save_weights, write_json, SaveOptions};
 use crate::sys::{on_worker, stopped, write_folder};
@@ -314,6 +314,21 @@ pub fn logits_difference(one: &LanguageModel, other: &LanguageModel, text: &str)
     Ok(f64::from(difference.to_dtype(DType::F32)?.to_scalar::<f32>()?))
 }
 
+impl LanguageModel {
+    /// The last states of a batch, and what makes a loss of them.
+    fn last(&self, batch: &Batch, training: bool) -> Result<HeadLoss<'_>> {
+        batch.check(&self.needs())?;
+        Ok(HeadLoss {
+            states: self.decoder.hidden(&batch.pass(training)?, None)?.flatten(0, 1)?, // (batch * time, d)
+            head: self.decoder.head(),
+            bias: None,
+            labels: batch.labels.clone(),
+            smoothing: batch.smoothing_while(training),
+            training,
+        })
+    }
+}
+
 impl Trainable for LanguageModel {
     fn params(&self) -> Vec<&Param> {
         self.decoder.params()
@@ -325,7 +340,7 @@ impl Trainable for LanguageModel {
 
     fn needs(&self) -> Needs {
         let vocab_size = self.decoder.head().var().dims()[0];
-        Needs { vocab_size, max_tokens: self.decoder.max_tokens(), labels: Labels::Tokens }
+        Needs { vocab_size, max_tokens: self.decoder.max_tokens(), labels: Labels::Tokens, packs: true }
     }
 
     fn kept(&self, texts: usize, time: usize, _: usize, recompute: bool) -> usize {
@@ -333,13 +348,11 @@ impl Trainable for LanguageModel {
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
-        batch.check(&self.needs())?;
-        let hidden = self.decoder.hidden(&batch.pass(training)?, None)?.flatten(0, 1)?; // (batch * time, d)
-        let hidden = if training { hidden } else { hidden.detach() };
-        let head = self.decoder.head();
-        let wanted = Wanted { hidden: training, weight: training && head.trainable };
-        let smoothing = batch.smoothing_while(training);
-        Ok(ops::linear_cross_entropy(&hidden, &head.held(), None, &batch.labels, smoothing, wanted)?)
+        Ok(self.last(batch, training)?.loss()?)
+    }
+
+    fn before_head(&self, batch: &Batch, training: bool) -> Result<Option<HeadLoss<'_>>> {
+        self.last(batch, training).map(Some)
     }
 }
 

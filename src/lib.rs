@@ -45,6 +45,8 @@ pub mod needs;
 
 pub mod batch;
 
+pub mod masking;
+
 pub mod dataset;
 
 pub mod optim;

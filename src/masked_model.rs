@@ -12,8 +12,8 @@ use crate::generate::likeliest;
 use crate::model_methods::model_methods;
 use crate::models::{encoder_config, MaskedEncoder};
 use crate::needs::{Labels, Needs};
-use crate::nn::{self, LoraConfig, Param, Pass, Weights};
-use crate::ops::{self, Wanted, IGNORE};
+use crate::nn::{self, HeadLoss, LoraConfig, Param, Pass, Weights};
+use crate::ops::{self, IGNORE};
 use crate::rng::Rng;
 use crate::show::{display, escape};
 use crate::tokenizer::{check_ids, Tokenizer};
@@ -220,7 +220,8 @@ impl Trainable for MaskedModel {
 
     fn needs(&self) -> Needs {
         let encoder = &self.model.encoder;
-        Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), labels: Labels::Tokens }
+        let (vocab_size, max_tokens) = (encoder.vocab_size(), encoder.max_tokens());
+        Needs { vocab_size, max_tokens, labels: Labels::Tokens, packs: encoder.reads_packed() }
     }
 
     fn kept(&self, texts: usize, time: usize, _: usize, recompute: bool) -> usize {
@@ -228,6 +229,17 @@ impl Trainable for MaskedModel {
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
+        Ok(self.last(batch, training)?.loss()?)
+    }
+
+    fn before_head(&self, batch: &Batch, training: bool) -> Result<Option<HeadLoss<'_>>> {
+        self.last(batch, training).map(Some)
+    }
+}
+
+impl MaskedModel {
+    /// The last states of what is to be guessed, and what makes a loss of them.
+    fn last(&self, batch: &Batch, training: bool) -> Result<HeadLoss<'_>> {
         batch.check(&self.needs())?;
         let states = self.model.encoder.hidden(&batch.pass(training)?)?.flatten(0, 1)?; // (texts * time, hidden)
         let mut places: Vec<u32> =
@@ -238,12 +250,15 @@ impl Trainable for MaskedModel {
         let labels: Vec<u32> = places.iter().map(|i| batch.labels[*i as usize]).collect();
         // Only what is to be guessed goes through the head: a seventh of the positions.
         let states = states.index_select(&Tensor::new(places, &Device::Cpu)?, 0)?; // (places, hidden)
-        let states = self.model.transformed(&states)?;
-        let states = if training { states } else { states.detach() };
-        let (weight, bias) = self.model.decoder();
-        let wanted = Wanted { hidden: training, weight: training && weight.trainable };
-        let smoothing = batch.smoothing_while(training);
-        Ok(ops::linear_cross_entropy(&states, &weight.held(), Some(&bias.value()), &labels, smoothing, wanted)?)
+        let (head, bias) = self.model.decoder();
+        Ok(HeadLoss {
+            states: self.model.transformed(&states)?,
+            head,
+            bias: Some(bias),
+            labels,
+            smoothing: batch.smoothing_while(training),
+            training,
+        })
     }
 }
 

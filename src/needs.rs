@@ -13,6 +13,8 @@ pub struct Needs {
     pub max_tokens: usize,
     /// What its labels are.
     pub labels: Labels,
+    /// True when it knows where each of several texts in a row ends, so that it needs no padding.
+    pub packs: bool,
 }
 
 /// What a model learns to say.

@@ -13,8 +13,8 @@ use crate::generate::{last_logits, sample, GenerateConfig, Generation, Writing};
 use crate::model_methods::model_methods;
 use crate::models::{encoder_decoder, CrossCache, EncoderDecoder, Source};
 use crate::needs::{Labels, Needs};
-use crate::nn::{self, LoraConfig, Param, Pass, Untracked};
-use crate::ops::{self, mix, Wanted, IGNORE};
+use crate::nn::{self, HeadLoss, LoraConfig, Param, Pass, Untracked};
+use crate::ops::{self, mix, IGNORE};
 use crate::rng::Rng;
 use crate::sys::{on_worker, stopped};
 use crate::tokenizer::check_ids;
@@ -273,7 +273,8 @@ impl Trainable for Seq2Seq {
     }
 
     fn needs(&self) -> Needs {
-        Needs { vocab_size: self.model.head().var().dims()[0], max_tokens: 0, labels: Labels::Text }
+        let vocab_size = self.model.head().var().dims()[0];
+        Needs { vocab_size, labels: Labels::Text, ..Needs::default() }
     }
 
     fn kept(&self, texts: usize, time: usize, width: usize, recompute: bool) -> usize {
@@ -288,15 +289,28 @@ impl Trainable for Seq2Seq {
     }
 
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor> {
+        Ok(self.last(batch, training)?.loss()?)
+    }
+
+    fn before_head(&self, batch: &Batch, training: bool) -> Result<Option<HeadLoss<'_>>> {
+        self.last(batch, training).map(Some)
+    }
+}
+
+impl Seq2Seq {
+    /// The last states of what is to be written, and what makes a loss of them.
+    fn last(&self, batch: &Batch, training: bool) -> Result<HeadLoss<'_>> {
         batch.check(&self.needs())?;
         let (targets, labels) = self.written(batch, training)?;
         let source = self.model.encode(&batch.pass(training)?)?;
-        let states = self.model.decode(&targets, &source, None)?.flatten(0, 1)?; // (texts * time, hidden)
-        let states = if training { states } else { states.detach() };
-        let head = self.model.head();
-        let wanted = Wanted { hidden: training, weight: training && head.trainable };
-        let smoothing = batch.smoothing_while(training);
-        Ok(ops::linear_cross_entropy(&states, &head.held(), None, &labels, smoothing, wanted)?)
+        Ok(HeadLoss {
+            states: self.model.decode(&targets, &source, None)?.flatten(0, 1)?, // (texts * time, hidden)
+            head: self.model.head(),
+            bias: None,
+            labels,
+            smoothing: batch.smoothing_while(training),
+            training,
+        })
     }
 }
 

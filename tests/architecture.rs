@@ -31,6 +31,7 @@ const ROWS: &[&[&str]] = &[
     &[
         "needs",
         "batch",
+        "masking",
         "dataset",
         "optim",
         "schedule",

@@ -87,6 +87,60 @@ fn an_encoder_packs_too() {
     }
 }
 
+/// A model of the fixtures' whose dropouts are at work.
+fn with_dropout<T>(name: &str, load: impl Fn(&str) -> aula::error::Result<T>) -> T {
+    let home = tempfile::tempdir().unwrap();
+    for file in ["tokenizer.json", "model.safetensors"] {
+        std::fs::copy(reference::fixture(name).join(file), home.path().join(file)).unwrap();
+    }
+    let mut config = std::fs::read_to_string(reference::fixture(name).join("config.json")).unwrap();
+    for setting in ["_prob\"", "_pdrop\"", "dropout\""] {
+        config = config.replace(&format!("{setting}: 0.0"), &format!("{setting}: 0.2"));
+    }
+    std::fs::write(home.path().join("config.json"), config).unwrap();
+    load(&home.path().to_string_lossy()).unwrap()
+}
+
+/// Loss and gradients of texts side by side, all in one row, and one row for each core, with the same dropout.
+fn equal_without_padding(name: &str, model: &dyn Trainable, batch: &Batch) {
+    let row = batch.in_one_row().unwrap();
+    assert_eq!((row.ids.dims()[0], row.texts(), row.counted()), (1, batch.texts(), batch.counted()), "{name}");
+    assert_eq!(row.lengths, [batch.lengths.iter().sum::<usize>()], "{name}: no padding");
+    let ((loss, gradients), quiet) = (loss_and_gradients(model, std::slice::from_ref(batch)), model.loss(batch, false));
+    assert!((reference::floats(&quiet.unwrap())[0] - loss).abs() > 1e-4, "{name}: dropout does nothing");
+    for parts in [vec![row], batch.shards_in_rows(2).unwrap(), batch.in_one_row().unwrap().shards(3).unwrap()] {
+        let (row_loss, row_gradients) = loss_and_gradients(model, &parts);
+        assert!((loss - row_loss).abs() < 1e-5, "{name}: {loss} against {row_loss}");
+        for ((param, one), (_, other)) in gradients.iter().zip(&row_gradients) {
+            let error = relative(other, one);
+            assert!(error < 1e-3, "{name}: {param} is off by {error}");
+        }
+    }
+}
+
+#[test]
+fn texts_in_one_row_learn_as_they_do_side_by_side_dropout_included() {
+    let model = with_dropout("gpt2", LanguageModel::load);
+    let data = model.dataset(&texts(), 40).unwrap();
+    let rows: Vec<usize> = (0..data.len()).collect();
+    equal_without_padding("gpt2", &model, &data.batch(&rows).unwrap());
+    for name in ["bert/classify", "distilbert/classify", "roberta/classify"] {
+        let model = with_dropout(name, Classifier::load);
+        let labels: Vec<String> =
+            (0..texts().len()).map(|i| model.labels()[i % model.labels().len()].clone()).collect();
+        let data = model.dataset(&texts(), &labels, 40).unwrap();
+        equal_without_padding(name, &model, &data.batch(&rows).unwrap());
+    }
+    let model = with_dropout("bert/masked", MaskedModel::load);
+    let row = |(i, ids): (usize, &[u32])| {
+        let (ids, labels) = model.masking().hide(ids, i as u64);
+        Row { ids, labels, seed: i as u64, ..Row::default() }
+    };
+    let data = model.dataset(&texts(), 40).unwrap();
+    let rows = (0..data.len()).map(|i| row((i, data.example(i).unwrap()))).collect();
+    equal_without_padding("bert/masked", &model, &Batch::of(rows, true).unwrap());
+}
+
 #[test]
 fn a_model_that_cannot_pack_says_so() {
     let deberta = MaskedModel::load(&path("deberta-v2/masked")).unwrap();

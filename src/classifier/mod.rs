@@ -302,7 +302,8 @@ impl Trainable for Classifier {
             Task::Several => Labels::Several(count),
             Task::Number => Labels::Number,
         };
-        Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), labels }
+        let (vocab_size, max_tokens) = (encoder.vocab_size(), encoder.max_tokens());
+        Needs { vocab_size, max_tokens, labels, packs: encoder.reads_packed() }
     }
 
     fn weight(&self, batch: &Batch) -> f64 {
@@ -322,7 +323,7 @@ impl Trainable for Classifier {
         batch.check(&self.needs())?;
         let pooled = self.model.pooled(&batch.pass(training)?)?; // (texts, hidden)
         let pooled = if training { pooled } else { pooled.detach() };
-        let (out, shape) = (&self.model.out, (batch.lengths.len(), self.labels.len()));
+        let (out, shape) = (&self.model.out, (batch.texts(), self.labels.len()));
         let weights = if training { &batch.class_weights[..] } else { &[] };
         match self.task {
             // Smoothing shares a label out among classes: `fine_tune` refuses it for these two.

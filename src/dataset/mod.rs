@@ -8,8 +8,9 @@ pub(crate) use pairs::check_columns;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-pub use crate::batch::{by_length, Batch, Masking, Row};
+pub use crate::batch::{by_length, Batch, Row};
 use crate::error::{Error, ErrorKind, Result};
+pub use crate::masking::Masking;
 use crate::needs::Needs;
 use crate::ops::mix;
 use crate::plot::{histogram, Chart};

@@ -2,7 +2,7 @@
 //!
 //! A family's file says what its weights and settings are called; what is computed is here, once.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::deberta_v2::{self, DistanceConfig, Distances, Rows, Terms};
 use crate::error::Result;
@@ -374,7 +374,10 @@ impl ClassifierEncoder {
     /// What the last layer is applied to (texts, hidden): each text's first state, through the head's first layer.
     pub fn pooled(&self, pass: &Pass) -> candle_core::Result<Tensor> {
         let c = &self.encoder.config;
-        let first = self.encoder.hidden(pass)?.narrow(1, 0, 1)?.contiguous()?; // (texts, 1, hidden)
+        let starts: Vec<u32> = pass.texts_at().iter().map(|(first, _)| *first as u32).collect();
+        let starts = Tensor::new(starts, &Device::Cpu)?;
+        let first = self.encoder.hidden(pass)?.flatten(0, 1)?.index_select(&starts, 0)?.unsqueeze(1)?; // (texts, 1, hidden)
+        let pass = &pass.one_position_each();
         let first = pass.dropout(first, c.pooler_dropout)?;
         let dense = self.dense.forward(&first, first.shape())?;
         let pooled = ops::activate(&dense, c.names.classifier_activation)?;

@@ -1,5 +1,6 @@
 //! Layers whose every weight can be trained, frozen or adapted.
 
+mod head_loss;
 mod kept;
 mod layer_norm;
 mod linear;
@@ -10,6 +11,7 @@ mod pass;
 mod recompute;
 mod weights;
 
+pub use head_loss::{midway, HeadLoss};
 pub use kept::{kept_per_position, Untracked};
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, Lora};

@@ -27,6 +27,8 @@ pub struct Pass {
     pub aside: Option<Aside>,
     /// A seed for each text while training; none: dropout does nothing.
     seeds: Option<Vec<u64>>,
+    /// Where each of those texts begins, counted over the rows, when they lie one after the other in one; empty: each is a row.
+    starts: Vec<usize>,
     /// How many dropouts have been at work in this pass: each draws numbers of its own.
     site: Cell<u64>,
 }
@@ -54,6 +56,16 @@ impl Pass {
         Self { seeds: Some(seeds.to_vec()), ..self }
     }
 
+    /// The pass over texts one after the other in a row, of which each begins at a position of its own.
+    pub fn starting_at(self, starts: Vec<usize>) -> Self {
+        Self { starts, ..self }
+    }
+
+    /// The same pass where each text has become one vector: dropout goes on at the next place.
+    pub fn one_position_each(&self) -> Self {
+        Self { starts: Vec::new(), ..self.clone() }
+    }
+
     /// Where each text lies: its first position, counted over the rows, and how many.
     pub fn texts_at(&self) -> Vec<Span> {
         let alone = || self.lengths.iter().enumerate().map(|(row, length)| (row * self.time, *length)).collect();
@@ -73,9 +85,14 @@ impl Pass {
     /// A dropout of `rate` for the next place in the model; none outside training or at rate 0.
     pub fn next_dropout(&self, rate: f64) -> Option<Dropout> {
         let seeds = self.seeds.as_ref().filter(|_| rate > 0.0)?;
-        let site = self.site.get();
-        self.site.set(site + 1);
-        Some(Dropout::new(rate, seeds.iter().map(|seed| ops::mix(*seed, site)).collect()))
+        let site = self.next_site();
+        let seeds = seeds.iter().map(|seed| ops::mix(*seed, site)).collect();
+        Some(Dropout::new(rate, seeds).starting_at(self.starts.clone()))
+    }
+
+    /// The number of the next place in the model that has a dropout.
+    fn next_site(&self) -> u64 {
+        self.site.replace(self.site.get() + 1)
     }
 
     /// The position of each of the pass's ids in its text, the first one being `first`; padding goes on counting.
@@ -92,9 +109,20 @@ impl Pass {
     pub fn attention_dropout(&self, rate: f64) -> Option<Dropout> {
         let Some(spans) = &self.spans else { return self.next_dropout(rate) };
         let seeds = self.seeds.as_ref().filter(|_| rate > 0.0)?;
-        let site = self.site.get();
-        self.site.set(site + 1);
-        let seed = |(first, _): &Span| ops::mix(ops::mix(seeds[first / self.time], site), (first % self.time) as u64);
+        let site = self.next_site();
+        let seed = |(first, _): &Span| {
+            let (text, place) = match self.starts.partition_point(|start| start <= first) {
+                0 => (first / self.time, first % self.time),
+                after => (after - 1, first - self.starts[after - 1]),
+            };
+            let seed = ops::mix(seeds[text], site);
+            // What begins a text draws as if it were alone.
+            if place == 0 {
+                seed
+            } else {
+                ops::mix(seed, place as u64)
+            }
+        };
         Some(Dropout::new(rate, spans.iter().map(seed).collect()))
     }
 

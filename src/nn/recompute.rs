@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use candle_core::backprop::GradStore;
 use candle_core::{bail, CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, Var};
 
-use super::{Pass, Untracked};
+use super::{midway, Pass, Untracked};
 
 /// Gradients of the weights of blocks that were computed again: they are found beside the main way back.
 pub type Aside = Arc<Mutex<Vec<GradStore>>>;
@@ -73,7 +73,7 @@ impl Recomputed {
             .collect();
         let Ok(pass) = self.pass.lock() else { bail!("recomputed: a thread left its pass locked") };
         let y = (self.block)(&fresh[0], &shared, &pass.clone())?;
-        let mut gradients = y.apply_op1(Midway(dy.clone()))?.backward()?;
+        let mut gradients = midway(&y, dy.clone())?.backward()?;
         let found = fresh.iter().map(|x| gradients.remove(x)).collect();
         if let Ok(mut aside) = self.aside.lock() {
             aside.push(gradients);
@@ -138,22 +138,5 @@ impl CustomOp3 for Recomputed {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let mut found = self.backward(&[x, one, two], dy)?;
         Ok((found[0].take(), found[1].take(), found[2].take()))
-    }
-}
-
-/// A scalar whose gradient is the one it holds: where a way back begins in the middle.
-struct Midway(Tensor);
-
-impl CustomOp1 for Midway {
-    fn name(&self) -> &'static str {
-        "from-gradient"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(vec![0.0]), Shape::from(())))
-    }
-
-    fn bwd(&self, _x: &Tensor, _y: &Tensor, _dy: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(self.0.clone()))
     }
 }

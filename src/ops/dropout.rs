@@ -15,13 +15,33 @@ pub struct Dropout {
     threshold: u32,
     scale: f32,
     seeds: Vec<u64>,
+    /// The first position of each text where a row holds several; empty: each row is a text.
+    starts: Vec<usize>,
 }
 
 impl Dropout {
     /// Leaves out a share `rate` (0 to less than 1) and multiplies the rest by `1 / (1 - rate)`.
     pub fn new(rate: f64, seeds: Vec<u64>) -> Self {
         let rate = rate.clamp(0.0, 0.999);
-        Self { threshold: (rate * 4_294_967_296.0) as u32, scale: (1.0 / (1.0 - rate)) as f32, seeds }
+        Self {
+            threshold: (rate * 4_294_967_296.0) as u32,
+            scale: (1.0 / (1.0 - rate)) as f32,
+            seeds,
+            starts: Vec::new(),
+        }
+    }
+
+    /// For texts one after the other, of which each begins at a position of its own.
+    pub fn starting_at(self, starts: Vec<usize>) -> Self {
+        Self { starts, ..self }
+    }
+
+    /// Which text a position belongs to, and its place there.
+    fn text_at(&self, position: usize, time: usize) -> (usize, usize) {
+        match self.starts.partition_point(|start| *start <= position) {
+            0 => (position / time, position % time),
+            after => (after - 1, position - self.starts[after - 1]),
+        }
     }
 
     /// Applies it to one row of a text; `place` tells the rows of a text apart.
@@ -58,8 +78,9 @@ fn scramble(mut h: u32, salt: u32) -> u32 {
 /// Leaves out numbers of `x` (batch, time, d) at random, by `dropout`'s seed of each text.
 pub fn dropout(x: &Tensor, dropout: &Dropout) -> Result<Tensor> {
     let (batch, ..) = x.dims3()?;
-    if batch != dropout.seeds.len() {
-        bail!("dropout: {batch} texts, {} seeds", dropout.seeds.len());
+    let texts = if dropout.starts.is_empty() { batch } else { dropout.starts.len() };
+    if texts != dropout.seeds.len() {
+        bail!("dropout: {texts} texts, {} seeds", dropout.seeds.len());
     }
     x.contiguous()?.apply_op1(Apply(dropout.clone()))
 }
@@ -77,7 +98,8 @@ impl CustomOp1 for Apply {
         let mut y = room(x.len());
         y.par_chunks_mut(d).zip(x.par_chunks(d)).enumerate().with_min_len(32).for_each(|(row, (y, x))| {
             y.copy_from_slice(x);
-            self.0.apply(row / time, (row % time) as u64, y);
+            let (text, place) = self.0.text_at(row, time);
+            self.0.apply(text, place as u64, y);
         });
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }

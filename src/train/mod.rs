@@ -28,7 +28,7 @@ pub use sweep::{sweep, Sweep, Trial};
 use crate::dataset::Batch;
 use crate::error::Result;
 use crate::needs::Needs;
-use crate::nn::Param;
+use crate::nn::{HeadLoss, Param};
 
 /// What can be trained.
 pub trait Trainable: Sync + Any {
@@ -37,6 +37,13 @@ pub trait Trainable: Sync + Any {
 
     /// Mean loss of a batch over the positions that count; `training` asks for gradients.
     fn loss(&self, batch: &Batch, training: bool) -> Result<Tensor>;
+
+    /// What [`Trainable::loss`] is made of where it ends in a product with a whole vocabulary, which a step computes for all of
+    /// its texts together; none: in `loss`, each core for its own.
+    fn before_head(&self, batch: &Batch, training: bool) -> Result<Option<HeadLoss<'_>>> {
+        let _ = (batch, training);
+        Ok(None)
+    }
 
     /// What it can read and learn: other data are an error before anything is computed.
     fn needs(&self) -> Needs {

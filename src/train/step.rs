@@ -9,15 +9,15 @@ use super::Trainable;
 use crate::dataset::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::needs::nothing_to_predict;
-use crate::nn::Param;
+use crate::nn::{midway, HeadLoss, Param};
 use crate::ops::{self, add_gradient, Sums};
 use crate::optim::AdamW;
-use crate::sys::{on_each_core, threads};
+use crate::sys::{on_each_core, on_worker, threads};
 
 /// One optimizer step on one batch; returns its loss and the gradient's norm. A loss that is not finite moves nothing.
 ///
-/// Each core takes a part of the batch forward and back; the gradients are added before the step, so that it is the
-/// same step as that of the whole batch.
+/// Each core takes a part of the batch forward and back, and both together the last layer of a model that guesses tokens; the
+/// gradients are added before the step, so that it is the same step as that of the whole batch.
 pub fn train_step(
     model: &dyn Trainable,
     batch: &Batch,
@@ -70,28 +70,64 @@ pub fn train_step_in_parts(
 
 /// The batch's part of a mean loss whose predictions weigh `all`, and its gradients, a store for each core's texts.
 fn backward(model: &dyn Trainable, batch: &Batch, all: f64) -> Result<(f64, Vec<GradStore>)> {
-    let shards = batch.shards(threads())?;
-    let sums = Arc::new(Sums::default());
-    let backward = |part: usize, shard: &Batch| -> Result<(f64, GradStore)> {
-        let loss = (model.loss(shard, true)? * (model.weight(shard) / all))?;
-        let mut gradients = ops::backward_part(&loss, &sums, part)?;
-        let aside = shard.aside.as_ref().and_then(|aside| Some(std::mem::take(&mut *aside.lock().ok()?)));
-        aside.unwrap_or_default().into_iter().try_for_each(|more| gradients.extend(more))?;
-        Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
-    };
-    let backward = &backward;
-    let job = |(part, shard)| Box::new(move || backward(part, shard)) as Box<dyn FnOnce() -> _ + Send>;
-    let jobs = shards.iter().enumerate().map(job);
-    let (mut loss, mut gradients) = (0f64, Vec::new());
-    for done in on_each_core(jobs.collect()) {
-        let (part, gradient) = done?;
-        loss += part;
-        gradients.push(gradient);
+    let shards = if model.needs().packs { batch.shards_in_rows(threads()) } else { batch.shards(threads()) }?;
+    let heads = each(shards.iter().collect(), |_, shard| model.before_head(shard, true))?;
+    if let Some(heads) = heads.into_iter().collect::<Option<Vec<HeadLoss>>>() {
+        return backward_from_head(heads, &shards, model.weight(batch) / all);
     }
+    let sums = Arc::new(Sums::default());
+    let done = each(shards.iter().collect(), |part, shard| {
+        let loss = (model.loss(shard, true)? * (model.weight(shard) / all))?;
+        let gradients = backward_of_part(&loss, &sums, part, shard)?;
+        Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
+    })?;
+    let (losses, mut gradients): (Vec<f64>, Vec<GradStore>) = done.into_iter().unzip();
     if let Some(first) = gradients.first_mut() {
         sums.put_into(first)?;
     }
-    Ok((loss, gradients))
+    Ok((losses.iter().sum(), gradients))
+}
+
+/// As [`backward`] once each core has the last states of its texts: the loss of all together, then each core's way back.
+fn backward_from_head(heads: Vec<HeadLoss>, shards: &[Batch], share: f64) -> Result<(f64, Vec<GradStore>)> {
+    let (loss, mut gradients, states) = on_worker(|| -> Result<_> {
+        let Some((joined, states)) = HeadLoss::joined(&heads)? else { return Err(nothing_to_predict(0)) };
+        let loss = (joined.loss()? * share)?;
+        Ok((f64::from(loss.to_scalar::<f32>()?), ops::backward(&loss)?, states))
+    })?;
+    // A loss of no number moves nothing. And states that nothing before them learns from have no way back.
+    let Some(to_states) = gradients.remove(&states).filter(|_| loss.is_finite()) else { return Ok((loss, Vec::new())) };
+    let mut first = 0;
+    let parts = heads.into_iter().zip(shards).map(|(head, shard)| {
+        let rows = head.states.dim(0)?;
+        first += rows;
+        Ok((head.states, to_states.narrow(0, first - rows, rows)?, shard))
+    });
+    let parts = parts.collect::<Result<Vec<_>>>()?;
+    let sums = Arc::new(Sums::default());
+    let mut back = each(parts, |part, (states, gradient, shard)| {
+        backward_of_part(&midway(&states, gradient)?, &sums, part, shard)
+    })?;
+    if let Some(first) = back.first_mut() {
+        sums.put_into(first)?;
+    }
+    back.insert(0, gradients);
+    Ok((loss, back))
+}
+
+/// The way back of one core's texts: the gradients of weights go into `sums`.
+fn backward_of_part(loss: &Tensor, sums: &Arc<Sums>, part: usize, shard: &Batch) -> Result<GradStore> {
+    let mut gradients = ops::backward_part(loss, sums, part)?;
+    let aside = shard.aside.as_ref().and_then(|aside| Some(std::mem::take(&mut *aside.lock().ok()?)));
+    aside.unwrap_or_default().into_iter().try_for_each(|more| gradients.extend(more))?;
+    Ok(gradients)
+}
+
+/// What `work` makes of each part, on a core of its own, in the parts' order.
+fn each<P: Send, T: Send>(parts: Vec<P>, work: impl Fn(usize, P) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let work = &work;
+    let job = |(i, part)| Box::new(move || work(i, part)) as Box<dyn FnOnce() -> _ + Send>;
+    on_each_core(parts.into_iter().enumerate().map(job).collect()).into_iter().collect()
 }
 
 /// How much the predictions of some parts weigh together; where nothing counts that is an error.
