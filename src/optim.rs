@@ -6,8 +6,8 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::Param;
-use crate::ops::{adamw_step, gradient_norm, AdamWStep};
+use crate::nn::{Gradient, Param};
+use crate::ops::{adamw_step, adamw_step_of_rows, gradient_norm, AdamWStep};
 
 /// Settings of AdamW; the defaults are PyTorch's.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ impl AdamW {
     pub fn step(&mut self, params: &[&Param], gradients: &[GradStore], learning_rate: f64) -> Result<f64> {
         let mut found = Vec::new();
         for param in params.iter().filter(|param| param.trainable) {
-            if let Some(gradient) = param.gradient(gradients)? {
+            if let Some(gradient) = param.gradient_or_rows(gradients)? {
                 found.push((*param, gradient));
             }
         }
@@ -87,8 +87,8 @@ impl AdamW {
     }
 
     /// As [`AdamW::step`], from gradients that are added up already.
-    pub fn apply(&mut self, found: &[(&Param, Tensor)], learning_rate: f64) -> Result<f64> {
-        let norm = gradient_norm(&found.iter().map(|(_, gradient)| gradient).collect::<Vec<_>>())?;
+    pub fn apply(&mut self, found: &[(&Param, Gradient)], learning_rate: f64) -> Result<f64> {
+        let norm = gradient_norm(&found.iter().map(|(_, gradient)| gradient.values()).collect::<Vec<_>>())?;
         if !norm.is_finite() {
             return Err(Error::new(
                 ErrorKind::Training,
@@ -116,7 +116,11 @@ impl AdamW {
             };
             let zeros = || Moments { m: vec![0.0; param.count()], v: vec![0.0; param.count()] };
             let state = self.state.entry(param.name.clone()).or_insert_with(zeros);
-            adamw_step(param.var(), gradient, &mut state.m, &mut state.v, &step)?;
+            let (m, v) = (&mut state.m, &mut state.v);
+            match gradient {
+                Gradient::Whole(gradient) => adamw_step(param.var(), gradient, m, v, &step)?,
+                Gradient::Rows(rows, values) => adamw_step_of_rows(param.var(), (rows, values), m, v, &step)?,
+            }
         }
         Ok(norm)
     }

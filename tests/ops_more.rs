@@ -87,6 +87,35 @@ fn the_norm_of_gradients_is_that_of_one_long_vector() {
 }
 
 #[test]
+fn a_step_by_the_rows_in_use_is_the_step_by_a_gradient_of_all_rows() {
+    // More rows than a block holds, of which three have a gradient in each of two steps.
+    let (one, other) = (random(&[5000, 24], 1), random(&[5000, 24], 1));
+    let state = || (vec![0f32; 5000 * 24], vec![0f32; 5000 * 24]);
+    let (mut dense, mut sparse) = (state(), state());
+    for (step, rows) in [(1, [4999u32, 0, 17]), (2, [17, 3, 2000])] {
+        let values = random(&[3, 24], 10 + step as u64);
+        let whole = Tensor::zeros((5000, 24), DType::F32, &Device::Cpu).unwrap();
+        ops::add_rows(&whole, &rows, &values).unwrap();
+        let config = ops::AdamWStep {
+            learning_rate: 1e-2,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.1,
+            step,
+            gradient_scale: 0.5,
+        };
+        ops::adamw_step(&one, &whole, &mut dense.0, &mut dense.1, &config).unwrap();
+        let gradient = (&rows[..], values.as_tensor());
+        ops::adamw_step_of_rows(&other, gradient, &mut sparse.0, &mut sparse.1, &config).unwrap();
+        assert_eq!(numbers(&one), numbers(&other), "step {step}");
+        let past = ops::adamw_step_of_rows(&other, (&[0, 1, 5000], &values), &mut sparse.0, &mut sparse.1, &config);
+        assert!(past.is_err(), "a row that is not there");
+    }
+    assert!(dense == sparse);
+}
+
+#[test]
 fn a_gradient_is_added_to_a_sum_in_place() {
     let (start, gradient) = (random(&[300, 130], 1), random(&[130, 300], 2));
     let gradient = gradient.t().unwrap(); // rows that do not lie side by side

@@ -18,7 +18,7 @@ pub use linear::{Linear, Lora};
 pub use lora::{add_lora, count_parameters, merge_lora, merged_weights, set_weights, train_all, LoraConfig};
 pub(crate) use module::module_fields;
 pub use module::{Module, Piece, PieceMut};
-pub use param::Param;
+pub use param::{Gradient, Param};
 pub use pass::Pass;
 pub use recompute::{recomputed, Aside};
 pub use weights::Weights;

@@ -12,6 +12,24 @@ use crate::ops;
 /// Rows of a table, and the variable that stood for them in a pass.
 type LookedUp = (Vec<u32>, Var);
 
+/// What a loss says of a weight.
+#[derive(Clone, Debug)]
+pub enum Gradient {
+    /// Of the whole weight, in its shape.
+    Whole(Tensor),
+    /// Of the rows of a table that were looked up, each once (rows, d); of the others it is zero.
+    Rows(Vec<u32>, Tensor),
+}
+
+impl Gradient {
+    /// What there is of it.
+    pub fn values(&self) -> &Tensor {
+        match self {
+            Self::Whole(values) | Self::Rows(_, values) => values,
+        }
+    }
+}
+
 /// A named weight. Its name is its key in `model.safetensors`.
 #[derive(Clone, Debug)]
 pub struct Param {
@@ -55,7 +73,7 @@ impl Param {
     /// While training, a variable of the rows in use stands for the table (see [`ops::distinct`]), so its gradient is found
     /// by [`Param::gradient`] only.
     pub fn rows(&self, ids: &[u32], pass: &Pass) -> candle_core::Result<Tensor> {
-        let shape = [pass.texts(), pass.time];
+        let shape = [pass.rows(), pass.time];
         let largest = ids.iter().max().map_or(0, |id| *id as usize);
         if !self.trainable || !pass.is_training() || largest >= self.var.dim(0)? {
             return ops::embedding(&self.held(), ids, &shape); // which says so where an id is past the table
@@ -69,13 +87,28 @@ impl Param {
         Ok(found)
     }
 
+    /// The sum of this weight's gradients in the parts of a batch, in the weight's shape; none where no part has one.
+    ///
+    /// As [`Param::gradient_or_rows`], with zeros where nothing was looked up.
+    pub fn gradient(&self, parts: &[GradStore]) -> Result<Option<Tensor>> {
+        Ok(match self.gradient_or_rows(parts)? {
+            Some(Gradient::Rows(rows, values)) => {
+                let whole = Tensor::zeros(self.var.shape(), DType::F32, self.var.device())?;
+                ops::add_rows(&whole, &rows, &values)?;
+                Some(whole)
+            }
+            Some(Gradient::Whole(whole)) => Some(whole),
+            None => None,
+        })
+    }
+
     /// The sum of this weight's gradients in the parts of a batch; none where no part has one.
     ///
     /// The sum is made in the first part's place, and it takes what was looked up since it was asked last: ask once for each
     /// backward pass.
-    pub fn gradient(&self, parts: &[GradStore]) -> Result<Option<Tensor>> {
+    pub fn gradient_or_rows(&self, parts: &[GradStore]) -> Result<Option<Gradient>> {
         let dense: Vec<&Tensor> = parts.iter().filter_map(|part| part.get(&self.var)).collect();
-        let mut sum = match &dense[..] {
+        let sum = match &dense[..] {
             [] => None,
             [first, others @ ..] => {
                 // Into a store's own gradient where it can be: a copy would be as large as the model.
@@ -88,17 +121,25 @@ impl Param {
         };
         let looked_up = self.looked_up.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default();
         // By part, so that the sum repeats exactly whichever thread looked up first.
-        for part in parts {
-            for (rows, stand_in) in &looked_up {
-                let Some(gradient) = part.get(stand_in) else { continue };
-                let sum = match &sum {
-                    Some(sum) => sum,
-                    None => sum.insert(Tensor::zeros(self.var.shape(), DType::F32, self.var.device())?),
-                };
-                ops::add_rows(sum, rows, gradient)?;
-            }
+        let in_part =
+            |part| looked_up.iter().filter_map(move |(rows, stand_in)| Some((rows, GradStore::get(part, stand_in)?)));
+        let of_rows: Vec<(&Vec<u32>, &Tensor)> = parts.iter().flat_map(in_part).collect();
+        if let Some(sum) = sum {
+            of_rows.iter().try_for_each(|(rows, values)| ops::add_rows(&sum, rows, values))?;
+            return Ok(Some(Gradient::Whole(sum)));
         }
-        Ok(sum)
+        let named: Vec<u32> = of_rows.iter().flat_map(|(rows, _)| rows.iter().copied()).collect();
+        if named.is_empty() {
+            return Ok(None);
+        }
+        let (rows, places) = ops::distinct(&named);
+        let values = Tensor::zeros((rows.len(), self.var.dim(1)?), DType::F32, self.var.device())?;
+        let mut first = 0;
+        for (rows, gradient) in of_rows {
+            ops::add_rows(&values, &places[first..first + rows.len()], gradient)?;
+            first += rows.len();
+        }
+        Ok(Some(Gradient::Rows(rows, values)))
     }
 
     /// Holds the weight in bf16 from now on, half the memory, rounded once; for one that is frozen.
@@ -107,7 +148,7 @@ impl Param {
     }
 
     /// Holds the weight in f32 again.
-    pub(super) fn widen(&mut self) -> candle_core::Result<()> {
+    pub(crate) fn widen(&mut self) -> candle_core::Result<()> {
         self.hold(DType::F32)
     }
 

@@ -56,13 +56,78 @@ pub fn adamw_step(parameter: &Tensor, gradient: &Tensor, m: &mut [f32], v: &mut 
     if gradient.elem_count() != count || m.len() != count || v.len() != count {
         bail!("adamw: {count} weights, {} gradients, state of {} and {}", gradient.elem_count(), m.len(), v.len());
     }
-    let op = AdamW { state: Mutex::new((m, v)), step: *step };
+    let op = AdamW { state: Mutex::new((m, v)), numbers: Numbers::of(step), rows: None };
     parameter.inplace_op2(&gradient.contiguous()?, &op)
+}
+
+/// As [`adamw_step`] on a table (count, d) whose gradient is `values` (rows.len(), d) at `rows`, each named once, and zero
+/// elsewhere: where a batch used a few rows of many, no gradient as large as the table is made or read.
+///
+/// The rows without a gradient move too, by what is left of their running means and by the decay, as PyTorch's do.
+pub fn adamw_step_of_rows(
+    parameter: &Tensor,
+    (rows, values): (&[u32], &Tensor),
+    m: &mut [f32],
+    v: &mut [f32],
+    step: &AdamWStep,
+) -> Result<()> {
+    let (count, d) = parameter.dims2()?;
+    let fits = values.dims() == [rows.len(), d] && rows.iter().all(|row| (*row as usize) < count);
+    if !fits || m.len() != count * d || v.len() != count * d {
+        let (rows, state) = (rows.len(), (m.len(), v.len()));
+        bail!("adamw: {count} x {d} weights, {rows} rows of {:?}, state of {state:?}", values.dims());
+    }
+    let mut places = vec![None; count];
+    for (place, row) in rows.iter().enumerate() {
+        places[*row as usize] = Some(place);
+    }
+    let op = AdamW { state: Mutex::new((m, v)), numbers: Numbers::of(step), rows: Some((places, d)) };
+    parameter.inplace_op2(&values.contiguous()?, &op)
 }
 
 struct AdamW<'a> {
     state: Mutex<(&'a mut [f32], &'a mut [f32])>,
-    step: AdamWStep,
+    numbers: Numbers,
+    /// Of a gradient of some rows: where that of each row of the table is, and how wide a row is.
+    rows: Option<(Vec<Option<usize>>, usize)>,
+}
+
+/// What the formula needs of a step, once for all numbers.
+struct Numbers {
+    scale: f32,
+    beta1: f32,
+    beta2: f32,
+    keep: f32,
+    rate: f32,
+    root: f32,
+    eps: f32,
+}
+
+impl Numbers {
+    fn of(s: &AdamWStep) -> Self {
+        Self {
+            scale: s.gradient_scale,
+            beta1: s.beta1 as f32,
+            beta2: s.beta2 as f32,
+            keep: (1.0 - s.learning_rate * s.weight_decay) as f32,
+            rate: (s.learning_rate / (1.0 - s.beta1.powi(s.step as i32))) as f32,
+            root: (1.0 - s.beta2.powi(s.step as i32)).sqrt().recip() as f32,
+            eps: s.eps as f32,
+        }
+    }
+
+    /// Moves as many weights as there are gradients.
+    fn apply(&self, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
+        let Self { scale, beta1: b1, beta2: b2, keep, rate, root, eps } = *self;
+        vectorized!({
+            for i in 0..p.len() {
+                let g = g[i] * scale;
+                m[i] = b1 * m[i] + (1.0 - b1) * g;
+                v[i] = b2 * v[i] + (1.0 - b2) * g * g;
+                p[i] = p[i] * keep - rate * m[i] / (v[i].sqrt() * root + eps);
+            }
+        });
+    }
 }
 
 impl InplaceOp2 for AdamW<'_> {
@@ -76,23 +141,18 @@ impl InplaceOp2 for AdamW<'_> {
         let CpuStorage::F32(values) = s1 else { bail!("adamw needs a float32 parameter") };
         let Ok(mut state) = self.state.lock() else { bail!("adamw: an earlier step failed") };
         let (m, v) = &mut *state;
-        let s = self.step;
-        let (b1, b2) = (s.beta1 as f32, s.beta2 as f32);
-        let keep = (1.0 - s.learning_rate * s.weight_decay) as f32;
-        let rate = (s.learning_rate / (1.0 - s.beta1.powi(s.step as i32))) as f32;
-        let root = (1.0 - s.beta2.powi(s.step as i32)).sqrt().recip() as f32;
-        let eps = s.eps as f32;
-        let state = m.par_chunks_mut(BLOCK).zip(v.par_chunks_mut(BLOCK));
-        let blocks = values[start..end].par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK)).zip(state);
-        blocks.for_each(|((p, g), (m, v))| {
-            vectorized!({
-                for i in 0..p.len() {
-                    let g = g[i] * s.gradient_scale;
-                    m[i] = b1 * m[i] + (1.0 - b1) * g;
-                    v[i] = b2 * v[i] + (1.0 - b2) * g * g;
-                    p[i] = p[i] * keep - rate * m[i] / (v[i].sqrt() * root + eps);
-                }
-            });
+        let values = &mut values[start..end];
+        let Some((places, d)) = &self.rows else {
+            let state = m.par_chunks_mut(BLOCK).zip(v.par_chunks_mut(BLOCK));
+            let blocks = values.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK)).zip(state);
+            blocks.for_each(|((p, g), (m, v))| self.numbers.apply(p, g, m, v));
+            return Ok(());
+        };
+        let (d, none) = (*d, vec![0f32; *d]);
+        let state = m.par_chunks_mut(d).zip(v.par_chunks_mut(d)).zip(places);
+        values.par_chunks_mut(d).zip(state).with_min_len(BLOCK.div_ceil(d)).for_each(|(p, ((m, v), place))| {
+            let g = place.map_or(&none[..], |place| &gradient[place * d..(place + 1) * d]);
+            self.numbers.apply(p, g, m, v);
         });
         Ok(())
     }

@@ -24,7 +24,7 @@ mod swiglu;
 
 pub use self::half::linear_half;
 pub use activation::{activate, Activation, ACTIVATIONS};
-pub use adamw::{adamw_step, add_gradient, fingerprint, gradient_norm, AdamWStep};
+pub use adamw::{adamw_step, adamw_step_of_rows, add_gradient, fingerprint, gradient_norm, AdamWStep};
 pub use attention::{
     attention, attention_across, attention_by_distance, attention_fused, attention_packed, attention_within, Span,
 };
