@@ -168,7 +168,8 @@ impl Batch {
         for row in rows {
             seeds.push(row.seed);
             starts.push(all.ids.len());
-            parts.push(if row.parts.is_empty() { vec![row.ids.len()] } else { row.parts });
+            let lengths = if row.parts.is_empty() { vec![row.ids.len()] } else { row.parts };
+            parts.push(lengths.into_iter().filter(|length| *length > 0).collect());
             all.ids.extend(row.ids);
             all.labels.extend(row.labels);
             all.token_types.extend(row.token_types);
@@ -230,8 +231,9 @@ impl Batch {
 
     /// Fails where `needs` says that the model cannot read it, or that its labels are not what the model learns.
     pub fn check(&self, needs: &Needs) -> Result<()> {
-        let longest = self.lengths.iter().copied().max().unwrap_or(0);
-        needs.check_text(&self.ids.flatten_all()?.to_vec1()?, if self.parts.is_empty() { longest } else { 0 })?;
+        let texts = if self.parts.is_empty() { &self.lengths } else { &self.parts.concat() };
+        let longest = texts.iter().copied().max().unwrap_or(0);
+        needs.check_text(&self.ids.flatten_all()?.to_vec1()?, longest)?;
         let width = self.labels.len() / self.texts().max(1);
         needs.check_kind(self.per_position)?;
         self.labels.chunks(width.max(1)).try_for_each(|labels| needs.check_labels(labels))

@@ -13,7 +13,8 @@ pub struct Needs {
     pub max_tokens: usize,
     /// What its labels are.
     pub labels: Labels,
-    /// True when it knows where each of several texts in a row ends, so that it needs no padding.
+    /// True when it knows where each of several texts in a row ends ([`crate::nn::Pass::spans`]): then training gives it a batch's
+    /// texts in one row, without padding.
     pub packs: bool,
 }
 

@@ -126,16 +126,25 @@ fn attention_with_dropout_is_right_against_finite_differences() {
 fn attention_on_queries_keys_and_values_side_by_side_equals_that_on_three() {
     let qkv = random(&[2, 70, 3 * 4 * 6], 1);
     let parts = |i: usize| qkv.narrow(2, i * 24, 24)?.contiguous()?.reshape((2, 70, 4, 6));
-    let fused = || ops::attention_fused(&qkv, 4, None);
+    let fused = || ops::attention_fused(&qkv, 4, None, None);
     let three = || ops::attention(&parts(0)?, &parts(1)?, &parts(2)?);
     alike("side by side", &[&qkv], &fused, &three);
+    // Texts in a row: with positions that belong to none, and without.
+    for spans in [&[(0, 40), (40, 25), (70, 70)][..], &[(0, 40), (40, 30), (70, 70)]] {
+        let fused = || ops::attention_fused(&qkv, 4, Some(spans), None);
+        let three = || ops::attention_packed(&parts(0)?, &parts(1)?, &parts(2)?, spans, false, None);
+        alike("texts in a row, side by side", &[&qkv], &fused, &three);
+    }
+    for wrong in [&[(0, 71)][..], &[(0, 10), (9, 4)], &[(5, 0)], &[(100, 41)]] {
+        assert!(ops::attention_fused(&qkv, 4, Some(wrong), None).is_err(), "{wrong:?}");
+    }
 }
 
 /// `ops::attention_fused` with dropout on `time` positions, and the whole matrix with the same left out.
 fn fused_with_dropout(time: usize, compare: Compare) {
     let qkv = random(&[2, time, 3 * 2 * 4], 1);
     let dropout = || Dropout::new(0.3, vec![5, 6]);
-    let fused = || ops::attention_fused(&qkv, 2, Some(dropout()));
+    let fused = || ops::attention_fused(&qkv, 2, None, Some(dropout()));
     let left = left([2, 2, time, time], dropout());
     let part = |i: usize| qkv.narrow(2, i * 8, 8)?.contiguous()?.reshape((2, time, 2, 4));
     let composite = || {
@@ -143,7 +152,7 @@ fn fused_with_dropout(time: usize, compare: Compare) {
         whole.run(&part(0)?, &part(1)?, &part(2)?)
     };
     compare("side by side, dropout", &[&qkv], &fused, &composite);
-    let without = ops::attention_fused(&qkv, 2, None).unwrap();
+    let without = ops::attention_fused(&qkv, 2, None, None).unwrap();
     assert_ne!(numbers(&fused().unwrap()), numbers(&without));
 }
 

@@ -233,7 +233,7 @@ impl Classifier {
         batch.check(&Needs { labels: Labels::Any, ..self.needs() })?;
         let _nothing_kept = Untracked::begin();
         let pooled = self.model.pooled(&batch.pass(false)?)?.detach();
-        Ok(self.model.out.forward(&pooled, (batch.lengths.len(), self.labels.len()))?.detach())
+        Ok(self.model.out.forward(&pooled, (batch.texts(), self.labels.len()))?.detach())
     }
 
     /// The logits of one text of tokens, one number for each label, in the order of [`Classifier::labels`].

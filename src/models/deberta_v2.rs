@@ -353,5 +353,5 @@ impl Conv {
 /// 1 at a text's positions, 0 at padding: (texts, time, 1).
 pub(super) fn real(pass: &Pass) -> candle_core::Result<Tensor> {
     let ones = |length: &usize| (0..pass.time).map(|i| f32::from(u8::from(i < *length))).collect::<Vec<_>>();
-    Tensor::from_vec(pass.lengths.iter().flat_map(ones).collect(), (pass.texts(), pass.time, 1), &Device::Cpu)
+    Tensor::from_vec(pass.lengths.iter().flat_map(ones).collect(), (pass.rows(), pass.time, 1), &Device::Cpu)
 }

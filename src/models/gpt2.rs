@@ -127,7 +127,7 @@ impl Layer {
         pass: &Pass,
         cache: Option<(usize, &mut KvCache)>,
     ) -> candle_core::Result<Tensor> {
-        let (batch, time) = (pass.texts(), pass.time);
+        let (batch, time) = (pass.rows(), pass.time);
         let qkv = self.c_attn.forward(&self.ln_1.forward(x)?, (batch, time, 3 * c.n_embd))?;
         let y = Self::attend(&qkv, c, pass, cache)?;
         let x = pass.dropout(self.attn_c_proj.forward(&y, x.shape())?, c.resid_pdrop)?.add(x)?;
@@ -145,20 +145,14 @@ impl Layer {
     ) -> candle_core::Result<Tensor> {
         let heads = c.n_head;
         let dropout = pass.attention_dropout(c.attn_pdrop);
-        if cache.is_none() && pass.spans.is_none() {
-            return ops::attention_fused(qkv, heads, dropout);
-        }
+        let Some((index, cache)) = cache else {
+            return ops::attention_fused(qkv, heads, pass.spans.as_deref(), dropout);
+        };
         let (batch, time, width) = qkv.dims3()?;
         let parts = qkv.reshape((batch, time, 3, heads, width / 3 / heads))?;
         let part = |i: usize| parts.narrow(2, i, 1)?.squeeze(2)?.contiguous();
         let (q, k, v) = (part(0)?, part(1)?, part(2)?);
-        if let Some(spans) = &pass.spans {
-            return ops::attention_packed(&q, &k, &v, spans, false, dropout);
-        }
-        let (k, v) = match cache {
-            Some((index, cache)) => cache.append(index, k, v)?,
-            None => (k, v),
-        };
+        let (k, v) = cache.append(index, k, v)?;
         ops::attention(&q, &k, &v)
     }
 }

@@ -161,7 +161,7 @@ impl Layer {
         let normed = ops::rms_norm(x, &self.input_layernorm.value(), c.rms_norm_eps)?;
         let x = self.attend(x, &normed, (c, rope, past), pass, cache)?;
         let normed = ops::rms_norm(&x, &self.post_attention_layernorm.value(), c.rms_norm_eps)?;
-        let wide = (pass.texts(), pass.time, c.intermediate_size);
+        let wide = (pass.rows(), pass.time, c.intermediate_size);
         let gated = ops::swiglu(&self.gate_proj.forward(&normed, wide)?, &self.up_proj.forward(&normed, wide)?)?;
         self.down_proj.forward_add(&gated, &x)
     }

@@ -8,13 +8,16 @@ use super::Aside;
 use crate::ops::{self, Dropout, Span};
 
 /// What every part of a model may need to know while it computes.
+///
+/// A row is a text, or holds several that do not see each other: `spans` says where they lie. While training a batch's texts have
+/// a seed each, and `starts` where each begins when they lie in one row; a text may be packed of several spans.
 #[derive(Clone, Default)]
 pub struct Pass {
-    /// Token ids, text after text, each padded to `time`.
+    /// Token ids, row after row, each padded to `time`.
     pub ids: Vec<u32>,
-    /// The real length of each text; padding to the right of it moves no result.
+    /// The real length of each row; padding to the right of it moves no result.
     pub lengths: Vec<usize>,
-    /// Positions of each text, padding included.
+    /// Positions of each row, padding included.
     pub time: usize,
     /// Which of two texts side by side each position belongs to, 0 or 1; empty: there is one text.
     pub token_types: Vec<u32>,
@@ -77,8 +80,8 @@ impl Pass {
         self.seeds.is_some()
     }
 
-    /// How many texts.
-    pub fn texts(&self) -> usize {
+    /// How many rows.
+    pub fn rows(&self) -> usize {
         self.lengths.len()
     }
 
@@ -98,7 +101,7 @@ impl Pass {
     /// The position of each of the pass's ids in its text, the first one being `first`; padding goes on counting.
     pub fn positions(&self, first: usize) -> Vec<u32> {
         let mut places: Vec<u32> =
-            (0..self.texts()).flat_map(|_| (first..first + self.time).map(|i| i as u32)).collect();
+            (0..self.rows()).flat_map(|_| (first..first + self.time).map(|i| i as u32)).collect();
         for (start, length) in self.spans.iter().flatten() {
             (0..*length).for_each(|i| places[start + i] = (first + i) as u32);
         }

@@ -17,6 +17,9 @@ pub const IGNORE: u32 = u32::MAX;
 /// Logits that are held at a time (4 MB), unless that is fewer than [`ROWS`] rows.
 const CHUNK: usize = 1024 * 1024;
 
+/// Columns of the bias's gradient that one job adds up.
+const COLUMNS: usize = 4096;
+
 /// Rows that are taken at a time at least: each time, the whole weight and its gradient pass through the processor, three
 /// times packed anew.
 const ROWS: usize = 256;
@@ -146,7 +149,7 @@ impl LinearCrossEntropy {
             let labels: Vec<u32> = part.iter().map(|i| self.labels[*i]).collect();
             let logits = &mut logits[..n * vocabulary];
             if !bias.is_empty() {
-                logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
+                logits.par_chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias));
             }
             weight.logits(&h, (vocabulary, d), logits, !bias.is_empty(), threads);
             total += self.softmax_rows(logits, &labels, vocabulary, scale);
@@ -155,9 +158,12 @@ impl LinearCrossEntropy {
                 for (row, i) in dh.chunks_exact(d).zip(part) {
                     saved.dhidden[i * d..(i + 1) * d].copy_from_slice(row);
                 }
-                for row in logits.chunks_exact(vocabulary).take(if bias.is_empty() { 0 } else { n }) {
-                    vectorized!(saved.dbias.iter_mut().zip(row).for_each(|(sum, x)| *sum += x));
-                }
+                saved.dbias.par_chunks_mut(COLUMNS).enumerate().for_each(|(i, sums)| {
+                    for row in logits.chunks_exact(vocabulary) {
+                        let row = &row[i * COLUMNS..][..sums.len()];
+                        vectorized!(sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x));
+                    }
+                });
             }
             if self.wanted.weight {
                 let (logits, sum) =
@@ -179,7 +185,9 @@ impl LinearCrossEntropy {
         let factor = dy.to_scalar::<f32>()?;
         if factor != 1.0 {
             let Saved { dhidden, dweight, dbias } = &mut saved;
-            dhidden.iter_mut().chain(dweight).chain(dbias).for_each(|x| *x *= factor);
+            for values in [dhidden, dweight, dbias] {
+                values.par_iter_mut().with_min_len(COLUMNS).for_each(|x| *x *= factor);
+            }
         }
         Ok(saved)
     }

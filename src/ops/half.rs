@@ -2,11 +2,15 @@
 
 use candle_core::{bail, CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor};
 use half::bf16;
+use rayon::prelude::*;
 
 use super::{cpu_floats, floats, threads_for, At, Gemm};
 
 /// Numbers of the weight that are f32 at a time (1 MB): they stay in the processor's cache.
 const CHUNK: usize = 256 * 1024;
+
+/// Numbers that one job widens.
+const BLOCK: usize = 32 * 1024;
 
 /// `x Wᵀ` in `shape`, plus a bias (out) or a residual of the result's shape, or both. Only `x` and the residual get gradients.
 ///
@@ -87,7 +91,7 @@ pub(super) fn add_product(weight: &[bf16], (first, second): (usize, usize), x: &
     let step = (CHUNK / second.max(1)).clamp(1, first.max(1));
     let mut part = vec![0f32; step * second];
     for (i, values) in weight.chunks(step * second).enumerate() {
-        widen(values, &mut part);
+        part.par_chunks_mut(BLOCK).zip(values.par_chunks(BLOCK)).for_each(|(wide, values)| widen(values, wide));
         let (part, count) = (&part[..values.len()], values.len() / second);
         let at = At { start: i * step, row: first, column: 1 }; // these columns of what lies along the first side
         let threads = threads_for(rows * values.len());

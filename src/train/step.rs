@@ -9,7 +9,7 @@ use super::Trainable;
 use crate::dataset::Batch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::needs::nothing_to_predict;
-use crate::nn::{midway, HeadLoss, Param};
+use crate::nn::{midway, Gradient, HeadLoss, Param};
 use crate::ops::{self, add_gradient, Sums};
 use crate::optim::AdamW;
 use crate::sys::{on_each_core, on_worker, threads};
@@ -63,7 +63,7 @@ pub fn train_step_in_parts(
             });
         }
     }
-    let found = params.into_iter().zip(sums).filter_map(|(param, sum)| Some((param, sum?)));
+    let found = params.into_iter().zip(sums).filter_map(|(param, sum)| Some((param, Gradient::Whole(sum?))));
     let norm = optimizer.apply(&found.collect::<Vec<_>>(), learning_rate)?;
     Ok((loss, norm))
 }
@@ -95,8 +95,10 @@ fn backward_from_head(heads: Vec<HeadLoss>, shards: &[Batch], share: f64) -> Res
         let loss = (joined.loss()? * share)?;
         Ok((f64::from(loss.to_scalar::<f32>()?), ops::backward(&loss)?, states))
     })?;
-    // A loss of no number moves nothing. And states that nothing before them learns from have no way back.
-    let Some(to_states) = gradients.remove(&states).filter(|_| loss.is_finite()) else { return Ok((loss, Vec::new())) };
+    let Some(to_states) = gradients.remove(&states).filter(|_| loss.is_finite()) else {
+        return Ok((loss, vec![gradients])); // a loss of no number moves nothing
+    };
+    drop(states);
     let mut first = 0;
     let parts = heads.into_iter().zip(shards).map(|(head, shard)| {
         let rows = head.states.dim(0)?;

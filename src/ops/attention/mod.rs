@@ -72,24 +72,32 @@ pub fn attention_packed(
     dropout: Option<Dropout>,
 ) -> Result<Tensor> {
     let (batch, time, ..) = q.dims4()?;
-    let mut end = 0;
-    for (first, length) in spans {
-        let whole = *length > 0 && *first >= end && first / time == (first + length - 1) / time;
-        end = first + length;
-        if !whole || end > batch * time || k.dim(1)? != time {
-            bail!("attention: texts {spans:?} in rows {:?}", q.dims());
-        }
+    if !fit(spans, batch, time) || k.dim(1)? != time {
+        bail!("attention: texts {spans:?} in rows {:?}", q.dims());
     }
     let seen = if both_ways { Seen::Text(spans.iter().map(|span| span.1).collect()) } else { Seen::Past };
     attend([q, k, v], Sight { seen, spans: Some(spans.to_vec()), dropout }, Scores::Divided)
 }
 
-/// As [`attention`], with queries, keys and values side by side as GPT-2's one projection gives them, so that nothing
+/// True where each span lies in one row, none is empty, and none touches the one before.
+fn fit(spans: &[Span], batch: usize, time: usize) -> bool {
+    let mut end = 0;
+    spans.iter().all(|(first, length)| {
+        let whole = *length > 0 && *first >= end && first / time == (first + length - 1) / time;
+        end = first + length;
+        whole && end <= batch * time
+    })
+}
+
+/// As [`attention`], or as [`attention_packed`] where there are spans, with queries, keys and values side by side as GPT-2's one projection gives them, so that nothing
 /// is cut apart and put together again. Shapes: qkv (batch, time, 3 · heads · d), result (batch, time, heads, d).
-pub fn attention_fused(qkv: &Tensor, heads: usize, dropout: Option<Dropout>) -> Result<Tensor> {
+pub fn attention_fused(qkv: &Tensor, heads: usize, spans: Option<&[Span]>, dropout: Option<Dropout>) -> Result<Tensor> {
     let (batch, time, width) = qkv.dims3()?;
     if heads == 0 || width % (3 * heads) != 0 {
         bail!("attention: {width} numbers a position, {heads} heads");
+    }
+    if !spans.is_none_or(|spans| fit(spans, batch, time)) {
+        bail!("attention: texts {spans:?} in rows {:?}", qkv.dims());
     }
     let (d, row) = (width / 3 / heads, width);
     let side = |part: usize| Side { row, offset: part * heads * d };
@@ -103,7 +111,7 @@ pub fn attention_fused(qkv: &Tensor, heads: usize, dropout: Option<Dropout>) -> 
         q: side(0),
         k: side(1),
         v: side(2),
-        sight: Sight::of(Seen::Past, dropout),
+        sight: Sight { seen: Seen::Past, spans: spans.map(<[Span]>::to_vec), dropout },
         scale: root(d),
         biased: false,
     };

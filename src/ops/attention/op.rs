@@ -70,7 +70,7 @@ impl CustomOp1 for Attention {
         let dy = dy.contiguous()?;
         let (guard, dy_guard) = (qkv.storage_and_layout(), dy.storage_and_layout());
         let (all, dy) = (cpu_floats(&guard, "attention-fused")?, cpu_floats(&dy_guard, "attention-fused")?);
-        let mut gradient = room(all.len());
+        let mut gradient = self.output(all.len());
         // Three views of one buffer: the rows of queries, keys and values do not overlap, and together they fill it.
         let [q, k, v] = SharedRows::three(&mut gradient);
         let bias = SharedRows::of(&mut []);

@@ -67,9 +67,9 @@ impl Attention {
 
     /// Room for numbers of which those of the texts are written, and with padding all.
     pub(super) fn output(&self, count: usize) -> Vec<f32> {
-        match self.sight.spans {
-            None => room(count),
-            Some(_) => vec![0f32; count],
+        match &self.sight.spans {
+            Some(spans) if spans.iter().map(|span| span.1).sum::<usize>() < self.batch * self.time => vec![0f32; count],
+            _ => room(count),
         }
     }
 
