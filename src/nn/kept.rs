@@ -37,7 +37,8 @@ impl Drop for Untracked {
 ///
 /// Counted by shape: what goes into each linear layer and what comes out of it, a result more for each adapter, and for
 /// each block three times what goes into it (norms, residuals, dropout). With `recompute` only what goes into each block,
-/// and the inside of the largest. Half as much as that one are the gradients that are under way at a time.
+/// and the inside of the largest. As much as that one again are the gradients that are under way at a time, for the cores come to
+/// their widest moment together.
 pub fn kept_per_position(model: &dyn Module, part: &str, recompute: bool) -> usize {
     let linears = model.linears().into_iter().filter(|linear| linear.weight.name.starts_with(part));
     let mut blocks: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -54,7 +55,7 @@ pub fn kept_per_position(model: &dyn Module, part: &str, recompute: bool) -> usi
         false => blocks.values().map(inside).sum(),
         true => largest + blocks.values().map(|sizes| sizes[0]).sum::<usize>(),
     };
-    outside + blocks + largest / 2
+    outside + blocks + largest
 }
 
 fn input(linear: &Linear) -> usize {

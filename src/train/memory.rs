@@ -4,13 +4,16 @@ use super::{TrainConfig, Trainable};
 use crate::batch::even_parts;
 use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
+use crate::needs::Labels;
 use crate::nn::Param;
 use crate::sys::{available_memory, threads};
 
 /// Bytes of a number.
 const FLOAT: usize = 4;
-/// Numbers of the logits' chunk and of what is made of it, for each core: see [`crate::ops::linear_cross_entropy`].
+/// Numbers of the logits' chunk and of what is made of it, and the rows that a chunk has at least: see
+/// [`crate::ops::linear_cross_entropy`].
 const LOGITS: usize = 3 * 1024 * 1024;
+const ROWS: usize = 256;
 
 /// What a training holds in memory, in bytes, at its fullest moment.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +63,9 @@ fn megabytes(bytes: usize) -> usize {
 /// What training `model` on `data` takes, by the shapes of its weights and of the largest batch there can be.
 ///
 /// It counts what takes most. The tests hold it to within a third of what is measured of GPT-2 (all weights, adapters, and
-/// recomputed; logits that would be larger than all else among them), each in a process of its own on Linux. Other families
-/// are counted by the same rule, from the widths of their linear layers (and DeBERTa's scores), and are not measured.
+/// recomputed; logits that would be larger than all else among them), each in a process of its own on Linux, and of Llama, BERT,
+/// DeBERTa and T5 to within two fifths. All are counted by the same rule, from the widths of their linear layers (and DeBERTa's
+/// and T5's scores).
 pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConfig) -> MemoryEstimate {
     let params = model.params();
     let count = |params: &[&Param]| params.iter().map(|param| param.count()).sum::<usize>();
@@ -70,10 +74,18 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
     let mut rows = data.longest(config.batch_size);
     rows.reverse();
     let lengths: Vec<usize> = rows.iter().map(|row| row.0).collect();
-    let shards = even_parts(&lengths, threads()).into_iter().map(|range| &rows[range]);
     let kept = |shard: &[(usize, usize)]| {
         let longest = |pick: fn(&(usize, usize)) -> usize| shard.iter().map(pick).max().unwrap_or(0);
-        model.kept(shard.len(), longest(|row| row.0), longest(|row| row.1), config.recompute) + LOGITS
+        model.kept(shard.len(), longest(|row| row.0), longest(|row| row.1), config.recompute)
+    };
+    let (needs, tokens) = (model.needs(), lengths.iter().sum::<usize>());
+    let logits = match needs.labels {
+        Labels::Tokens | Labels::Text => LOGITS.max(needs.vocab_size * tokens.min(ROWS)),
+        _ => LOGITS,
+    };
+    let activations: usize = match needs.packs {
+        true => model.kept(1, tokens, 0, config.recompute), // one after the other, without padding
+        false => even_parts(&lengths, threads()).into_iter().map(|range| kept(&rows[range])).sum(),
     };
     // The cores add theirs up as they come; with several parts a step, those before are kept besides.
     let sets = if config.accumulate > 1 { 2 } else { 1 };
@@ -81,7 +93,7 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
         weights: params.iter().map(|param| param.count() * param.var().dtype().size_in_bytes()).sum(),
         gradients: FLOAT * trained * sets,
         optimizer: FLOAT * trained * if config.patience > 0 { 3 } else { 2 },
-        activations: FLOAT * shards.map(kept).sum::<usize>(),
+        activations: FLOAT * (activations + logits),
     }
 }
 
