@@ -19,6 +19,23 @@ const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 const PREFIX: &str = "base_model.model.";
 
+/// Settings of peft's that make another computation of the same tensors, where they are set.
+const OTHER_KINDS: [&str; 13] = [
+    "use_dora",
+    "lora_bias",
+    "rank_pattern",
+    "alpha_pattern",
+    "trainable_token_indices",
+    "megatron_config",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "kasa_config",
+    "velora_config",
+    "monteclora_config",
+    "use_qalora",
+    "use_bdlora",
+];
+
 /// Writes what is trained of a model with adapters: those, and the heads that are trained in full.
 ///
 /// `task` is peft's name of it: `CAUSAL_LM`, `SEQ_CLS`; none for others.
@@ -44,7 +61,7 @@ pub fn save_adapter(model: &dyn Module, task: Option<&str>, path: &str) -> Resul
         .params()
         .into_iter()
         .filter(|param| param.trainable && !param.name.contains(".lora_"))
-        .map(|param| param.name.split('.').next().unwrap_or_default())
+        .map(|param| whole_part(&param.name, &adapted))
         .collect();
     let rank = lora.a.var().dim(0)?;
     let config = json!({
@@ -73,6 +90,17 @@ pub fn save_adapter(model: &dyn Module, task: Option<&str>, path: &str) -> Resul
     Ok(())
 }
 
+/// What peft must keep whole for a weight to be: its part of the model, or its layer alone where others of that part carry
+/// adapters, which peft would take off.
+fn whole_part<'a>(name: &'a str, adapted: &[(&Linear, &Lora)]) -> &'a str {
+    let part = name.split('.').next().unwrap_or_default();
+    let beside = |(linear, _): &(&Linear, &Lora)| linear.weight.name.split('.').next() == Some(part);
+    match adapted.iter().any(beside) {
+        true => name.rsplit_once('.').map_or(name, |(layer, _)| layer),
+        false => part,
+    }
+}
+
 /// The layers with adapters: by the ends of their names where those say exactly which, else by their whole names.
 fn targets(model: &dyn Module, adapted: &[(&Linear, &Lora)]) -> BTreeSet<String> {
     let end = |linear: &Linear| stem(linear).rsplit('.').next().unwrap_or_default().to_string();
@@ -89,9 +117,10 @@ fn stem(linear: &Linear) -> &str {
     linear.weight.name.trim_end_matches(".weight")
 }
 
-/// Puts an adapter that peft or [`save_adapter`] wrote on the model it was made for; what was on it is taken off.
+/// Puts an adapter that peft or [`save_adapter`] wrote on the model it was made for; adapters that were on it are taken off.
 ///
-/// Then the adapters can be trained on, and the rest is frozen.
+/// Then the adapters can be trained on, and the rest is frozen. A head that an earlier adapter brought whole stays where this one
+/// brings none: load the base model anew to be sure of it.
 pub fn load_adapter(model: &mut dyn Module, path: &str) -> Result<()> {
     let folder = Path::new(path);
     let config = read_json(&folder.join(CONFIG))?;
@@ -139,6 +168,7 @@ pub fn load_adapter(model: &mut dyn Module, path: &str) -> Result<()> {
         let head = heads.contains(&param.name);
         param.trainable = head || param.name.contains(".lora_");
         if let Some(value) = left.get(&format!("{PREFIX}{}", param.name)).filter(|_| head) {
+            param.widen()?; // what is trained is held in f32
             param.set(&value.to_dtype(candle_core::DType::F32)?)?;
         }
     }
@@ -191,9 +221,7 @@ fn check(config: &Value) -> Result<f64> {
         Value::Array(list) => list.is_empty(),
         _ => false,
     };
-    for setting in
-        ["use_dora", "lora_bias", "rank_pattern", "alpha_pattern", "trainable_token_indices", "megatron_config"]
-    {
+    for setting in OTHER_KINDS {
         if !empty(&config[setting]) {
             return Err(refuse(setting));
         }

@@ -1,4 +1,5 @@
-//! GPT-2, Qwen2, Qwen3 and Llama with scaled rotations against transformers, on tiny random models.
+//! GPT-2, Qwen2, Qwen3 and Llama with scaled rotations against transformers, on tiny random models; and adapters of
+//! peft, on them, on classifiers and on T5.
 //!
 //! The reference numbers come from the `make.py` of each folder in `tests/fixtures`.
 
@@ -6,12 +7,20 @@
 
 mod reference;
 
+use std::collections::HashMap;
+
+use aula::classifier::Classifier;
+use aula::dataset::Batch;
 use aula::error::ErrorKind;
 use aula::generate::GenerateConfig;
 use aula::hub::load_weights;
 use aula::language_model::{LanguageModel, LoraConfig};
+use aula::seq2seq::Seq2Seq;
 use aula::train::Trainable;
-use reference::{adapters_learn, causal_batch, difference, expected, fixture, lengths, path, rows, tensors, texts};
+use candle_core::Tensor;
+use reference::{
+    adapters_learn, causal_batch, difference, expected, fixture, floats, lengths, path, rows, tensors, texts,
+};
 use serde_json::json;
 
 const ALL: [&str; 5] = ["gpt2", "qwen2", "qwen3", "llama-rope/llama3", "llama-rope/linear"];
@@ -184,6 +193,88 @@ fn adapters_are_read_and_written_as_peft_does() {
         assert_eq!(difference(&before, &other.logits_of(&row).unwrap()), 0.0, "a refused adapter moves nothing");
         assert!(load(base).save_adapter(&out).unwrap_err().to_string().contains("add_lora"));
     }
+}
+
+/// The labels of each text: its class, or what is to be written, without what fills it up.
+fn labels(given: &HashMap<String, Tensor>) -> Vec<Vec<u32>> {
+    let all = floats(&given["labels"]);
+    let real = |row: &[f64]| row.iter().filter(|label| **label >= 0.0).map(|label| *label as u32).collect();
+    all.chunks(all.len() / lengths(given).len()).map(real).collect()
+}
+
+/// The padded batch with the labels of each text.
+fn labelled(given: &HashMap<String, Tensor>) -> Batch {
+    let texts = texts(given);
+    Batch::labelled(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>(), &labels(given), &[], false).unwrap()
+}
+
+/// The loss is peft's, and what can be trained is what peft trains, by the same gradients.
+fn learns_as_in_peft(adapter: &str, model: &dyn Trainable, batch: &Batch) {
+    let expected = expected(adapter);
+    let loss = model.loss(batch, true).unwrap();
+    let off = (floats(&loss)[0] - floats(&expected["loss"])[0]).abs();
+    assert!(off < 1e-5, "{adapter}: the loss is off by {off}");
+    let gradients = [loss.backward().unwrap()];
+    let mut trained = 0;
+    for param in model.params().into_iter().filter(|param| param.trainable) {
+        let mine = param.gradient(&gradients).unwrap().unwrap_or_else(|| panic!("{} has no gradient", param.name));
+        let Some(theirs) = expected.get(&format!("grad.base_model.model.{}", param.name)) else {
+            panic!("{adapter}: peft does not train {}", param.name)
+        };
+        let error = reference::relative(&mine, theirs);
+        assert!(error < 1e-3, "{adapter}: {} is off by {error}", param.name);
+        trained += 1;
+    }
+    assert_eq!(trained, expected.keys().filter(|name| name.starts_with("grad.")).count(), "{adapter}");
+}
+
+#[test]
+fn adapters_of_peft_on_classifiers_bring_what_it_saves_whole_and_give_its_logits() {
+    for (base, adapter) in [
+        ("bert/classify", "lora/bert"),
+        ("bert/classify", "lora/bert-pooler"),
+        ("distilbert/classify", "lora/distilbert"),
+    ] {
+        let (batch, theirs) = (labelled(&expected(base)), expected(adapter)["logits"].clone());
+        let mut model = Classifier::load(&path(base)).unwrap();
+        model.add_lora(&LoraConfig::default()).unwrap(); // to be replaced
+        model.load_adapter(&path(adapter)).unwrap();
+        let off = difference(&model.logits(&batch).unwrap(), &theirs);
+        assert!(off < 1e-4, "{adapter} is off by {off}");
+        learns_as_in_peft(adapter, &model, &batch);
+        if adapter == "lora/bert-pooler" {
+            // "bert" would have peft take the adapters off that are in it.
+            let saved = tempfile::tempdir().unwrap();
+            model.save_adapter(&saved.path().to_string_lossy()).unwrap();
+            let config = std::fs::read_to_string(saved.path().join("adapter_config.json")).unwrap();
+            let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+            assert_eq!(config["modules_to_save"], serde_json::json!(["bert.pooler.dense", "classifier"]));
+        }
+        model.merge_lora().unwrap();
+        assert!(difference(&model.logits(&batch).unwrap(), &theirs) < 1e-4, "{adapter}, merged");
+    }
+}
+
+#[test]
+fn an_adapter_of_peft_on_both_sides_of_t5_gives_its_logits() {
+    let (given, theirs) = (expected("t5/relu"), expected("lora/t5"));
+    let batch = labelled(&given);
+    let equals = |model: &Seq2Seq, how: &str| {
+        let mine = model.logits(&batch).unwrap();
+        for (row, target) in labels(&given).iter().enumerate() {
+            // Past its end a target's logits mean nothing.
+            let real = |logits: &Tensor| logits.get(row).unwrap().narrow(0, 0, target.len()).unwrap();
+            let off = difference(&real(&mine), &real(&theirs["logits"]));
+            assert!(off < 1e-4, "{how}, row {row}: off by {off}");
+        }
+    };
+    let mut model = Seq2Seq::load(&path("t5/relu")).unwrap();
+    model.add_lora(&LoraConfig::default()).unwrap(); // to be replaced
+    model.load_adapter(&path("lora/t5")).unwrap();
+    equals(&model, "apart");
+    learns_as_in_peft("lora/t5", &model, &batch);
+    model.merge_lora().unwrap();
+    equals(&model, "merged");
 }
 
 /// A copy of peft's adapter of the tiny Llama, which a test may break.
