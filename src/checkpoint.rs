@@ -136,9 +136,14 @@ impl Checkpoint {
         })
     }
 
-    /// Reads a checkpoint; none where there is no folder. One with a file that is missing, cut or damaged is an error.
+    /// Reads a checkpoint; none where there is no folder, or nothing in it. One with a file that is missing, cut or damaged is
+    /// an error.
     pub fn read(path: &Path, config: AdamWConfig) -> Result<Option<Self>> {
-        if !path.is_dir() {
+        let nothing = match std::fs::read_dir(path) {
+            Ok(mut files) => files.next().is_none(),
+            Err(_) => !path.is_dir(), // one that may not be read is no reason to write over it
+        };
+        if nothing {
             return Ok(None);
         }
         let load = |name: &str| -> Result<BTreeMap<String, Tensor>> {
