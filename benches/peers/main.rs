@@ -23,7 +23,7 @@ pub const WORKS: &[(&str, &str, f64, f64, f64)] = &[
     ("gpt2", "GPT-2 82 M, 4 x 128, all weights", 1.0, 0.85, 0.8),
     ("gpt2-lora", "the same with LoRA", 1.0, 0.85, 0.6),
     ("minilm", "MiniLM classifier, 16 x 64, all weights", 1.0, 0.85, 0.8),
-    ("cuentos", "the model that ships (1.3 M), 16 x 128, all weights", 1.2, 0.0, 0.5),
+    ("cuentos", "the model that ships (3.2 M), 16 x 128, all weights", 1.2, 0.0, 0.5),
     ("llama", "Llama 135 M, 4 x 128, all weights", 1.0, 0.85, 0.8),
     ("epoch", "GPT-2 82 M, an epoch of 48 uneven texts, prompts masked, 8 a step", 2.0, 0.0, 0.6),
     ("generate", "Llama 135 M, greedy, 128 tokens after 16, a token", 2.0, 0.0, 0.6),
