@@ -86,7 +86,7 @@ fn what_ships_is_described_and_listed_with_no_hub() {
     let (_cache, mut places) = places(&hub);
     places.offline = true;
     let course = describe_in("cuentos", &places).unwrap();
-    assert_eq!((course.place.as_str(), course.parameters), ("course", Some(1_311_872)));
+    assert_eq!((course.place.as_str(), course.parameters), ("course", Some(3_221_952)));
     assert_eq!(course.licence.as_deref(), Some("MIT OR Apache-2.0"));
     assert_eq!(course.task.as_deref(), Some("text-generation"));
     let table = available_in(&places).unwrap();
