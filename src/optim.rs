@@ -55,6 +55,24 @@ pub struct AdamW {
 struct Moments {
     m: Vec<f32>,
     v: Vec<f32>,
+    /// Which rows of a table ever had a gradient; empty until somebody asks.
+    seen: Vec<bool>,
+}
+
+impl Moments {
+    fn new(m: Vec<f32>, v: Vec<f32>) -> Self {
+        Self { m, v, seen: Vec::new() }
+    }
+
+    /// Finds which of `count` rows had a gradient, where that is not known: those whose means are not zero.
+    fn look(&mut self, count: usize) {
+        if self.seen.len() != count {
+            let d = self.m.len() / count.max(1);
+            let moved = |row: &[f32]| row.iter().any(|x| *x != 0.0);
+            self.seen =
+                self.m.chunks(d.max(1)).zip(self.v.chunks(d.max(1))).map(|(m, v)| moved(m) || moved(v)).collect();
+        }
+    }
 }
 
 impl AdamW {
@@ -114,12 +132,18 @@ impl AdamW {
                 step: self.step,
                 gradient_scale,
             };
-            let zeros = || Moments { m: vec![0.0; param.count()], v: vec![0.0; param.count()] };
+            let zeros = || Moments::new(vec![0.0; param.count()], vec![0.0; param.count()]);
             let state = self.state.entry(param.name.clone()).or_insert_with(zeros);
-            let (m, v) = (&mut state.m, &mut state.v);
             match gradient {
-                Gradient::Whole(gradient) => adamw_step(param.var(), gradient, m, v, &step)?,
-                Gradient::Rows(rows, values) => adamw_step_of_rows(param.var(), (rows, values), m, v, &step)?,
+                Gradient::Whole(gradient) => {
+                    state.seen.clear();
+                    adamw_step(param.var(), gradient, &mut state.m, &mut state.v, &step)?;
+                }
+                Gradient::Rows(rows, values) => {
+                    state.look(param.var().dim(0)?);
+                    let Moments { m, v, seen } = state;
+                    adamw_step_of_rows(param.var(), (rows, values), (m, v, seen), &step)?;
+                }
             }
         }
         Ok(norm)
@@ -128,7 +152,7 @@ impl AdamW {
     /// The state as tensors, to save.
     pub fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
         let mut tensors = BTreeMap::new();
-        for (name, Moments { m, v }) in &self.state {
+        for (name, Moments { m, v, .. }) in &self.state {
             tensors.insert(format!("m.{name}"), Tensor::from_slice(m, m.len(), &Device::Cpu)?);
             tensors.insert(format!("v.{name}"), Tensor::from_slice(v, v.len(), &Device::Cpu)?);
         }
@@ -140,7 +164,7 @@ impl AdamW {
         let mut state = BTreeMap::new();
         for (name, m) in tensors.iter().filter_map(|(name, m)| Some((name.strip_prefix("m.")?, m))) {
             let Some(v) = tensors.get(&format!("v.{name}")) else { continue };
-            state.insert(name.to_string(), Moments { m: m.to_vec1()?, v: v.to_vec1()? });
+            state.insert(name.to_string(), Moments::new(m.to_vec1()?, v.to_vec1()?));
         }
         Ok(Self { state, step, ..Self::new(config) })
     }

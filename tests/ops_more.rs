@@ -91,7 +91,7 @@ fn a_step_by_the_rows_in_use_is_the_step_by_a_gradient_of_all_rows() {
     // More rows than a block holds, of which three have a gradient in each of two steps.
     let (one, other) = (random(&[5000, 24], 1), random(&[5000, 24], 1));
     let state = || (vec![0f32; 5000 * 24], vec![0f32; 5000 * 24]);
-    let (mut dense, mut sparse) = (state(), state());
+    let (mut dense, mut sparse, mut seen) = (state(), state(), vec![false; 5000]);
     for (step, rows) in [(1, [4999u32, 0, 17]), (2, [17, 3, 2000])] {
         let values = random(&[3, 24], 10 + step as u64);
         let whole = Tensor::zeros((5000, 24), DType::F32, &Device::Cpu).unwrap();
@@ -107,12 +107,18 @@ fn a_step_by_the_rows_in_use_is_the_step_by_a_gradient_of_all_rows() {
         };
         ops::adamw_step(&one, &whole, &mut dense.0, &mut dense.1, &config).unwrap();
         let gradient = (&rows[..], values.as_tensor());
-        ops::adamw_step_of_rows(&other, gradient, &mut sparse.0, &mut sparse.1, &config).unwrap();
+        ops::adamw_step_of_rows(&other, gradient, (&mut sparse.0, &mut sparse.1, &mut seen), &config).unwrap();
         assert_eq!(numbers(&one), numbers(&other), "step {step}");
-        let past = ops::adamw_step_of_rows(&other, (&[0, 1, 5000], &values), &mut sparse.0, &mut sparse.1, &config);
+        let past = ops::adamw_step_of_rows(
+            &other,
+            (&[0, 1, 5000], &values),
+            (&mut sparse.0, &mut sparse.1, &mut seen),
+            &config,
+        );
         assert!(past.is_err(), "a row that is not there");
     }
     assert!(dense == sparse);
+    assert_eq!(seen.iter().filter(|seen| **seen).count(), 5, "0, 3, 17, 2000, 4999");
 }
 
 #[test]

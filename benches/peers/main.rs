@@ -14,6 +14,7 @@ mod ours;
 mod report;
 mod side;
 
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use side::{Kind, Measured, Side};
@@ -79,18 +80,23 @@ fn main() {
     }
 }
 
-/// Has the models written, once.
+/// Writes the models and texts into `folder`, unless they are there and made of what ships today.
 fn make(python: &str, home: &Path, folder: &Path) {
-    if folder.join("made").exists() {
+    let mut of = std::hash::DefaultHasher::new();
+    for file in ["benches/peers/make.py", "data/models/cuentos/model.safetensors"] {
+        std::fs::read(home.join(file)).unwrap().hash(&mut of);
+    }
+    let (made, of) = (folder.join("made"), of.finish().to_string());
+    if std::fs::read_to_string(&made).is_ok_and(|made| made == of) {
         return;
     }
     let mut make = std::process::Command::new(python);
     make.arg(home.join("benches/peers/make.py")).arg(home).arg(folder);
     let minilm = aula::hub::model_files("all-MiniLM-L6-v2");
     make.args(minilm.ok());
-    let made = make.status().unwrap_or_else(|error| panic!("{python}: {error}. Give one with --python."));
-    assert!(made.success(), "make.py failed");
-    std::fs::write(folder.join("made"), "").unwrap();
+    let status = make.status().unwrap_or_else(|error| panic!("{python}: {error}. Give one with --python."));
+    assert!(status.success(), "make.py failed");
+    std::fs::write(made, of).unwrap();
 }
 
 /// Each side of one kind of work, by turns.

@@ -63,23 +63,24 @@ pub fn adamw_step(parameter: &Tensor, gradient: &Tensor, m: &mut [f32], v: &mut 
 /// As [`adamw_step`] on a table (count, d) whose gradient is `values` (rows.len(), d) at `rows`, each named once, and zero
 /// elsewhere: where a batch used a few rows of many, no gradient as large as the table is made or read.
 ///
-/// The rows without a gradient move too, by what is left of their running means and by the decay, as PyTorch's do.
+/// The rows without a gradient move too, by what is left of their running means and by the decay, as PyTorch's do. `seen` says
+/// which rows ever had one, and learns it of these: the means of the others are zero, and are neither read nor written.
 pub fn adamw_step_of_rows(
     parameter: &Tensor,
     (rows, values): (&[u32], &Tensor),
-    m: &mut [f32],
-    v: &mut [f32],
+    (m, v, seen): (&mut [f32], &mut [f32], &mut [bool]),
     step: &AdamWStep,
 ) -> Result<()> {
     let (count, d) = parameter.dims2()?;
     let fits = values.dims() == [rows.len(), d] && rows.iter().all(|row| (*row as usize) < count);
-    if !fits || m.len() != count * d || v.len() != count * d {
-        let (rows, state) = (rows.len(), (m.len(), v.len()));
+    if !fits || m.len() != count * d || v.len() != count * d || seen.len() != count {
+        let (rows, state) = (rows.len(), (m.len(), v.len(), seen.len()));
         bail!("adamw: {count} x {d} weights, {rows} rows of {:?}, state of {state:?}", values.dims());
     }
-    let mut places = vec![None; count];
+    let mut places: Vec<Row> = seen.iter().map(|seen| if *seen { Row::Past } else { Row::Never }).collect();
     for (place, row) in rows.iter().enumerate() {
-        places[*row as usize] = Some(place);
+        places[*row as usize] = Row::Now(place);
+        seen[*row as usize] = true;
     }
     let op = AdamW { state: Mutex::new((m, v)), numbers: Numbers::of(step), rows: Some((places, d)) };
     parameter.inplace_op2(&values.contiguous()?, &op)
@@ -88,8 +89,19 @@ pub fn adamw_step_of_rows(
 struct AdamW<'a> {
     state: Mutex<(&'a mut [f32], &'a mut [f32])>,
     numbers: Numbers,
-    /// Of a gradient of some rows: where that of each row of the table is, and how wide a row is.
-    rows: Option<(Vec<Option<usize>>, usize)>,
+    /// Of a gradient of some rows: what there is of each row of the table, and how wide a row is.
+    rows: Option<(Vec<Row>, usize)>,
+}
+
+/// A row of a table in a step.
+#[derive(Clone, Copy)]
+enum Row {
+    /// It has a gradient, which is at this place.
+    Now(usize),
+    /// It had one in an earlier step.
+    Past,
+    /// It never had one.
+    Never,
 }
 
 /// What the formula needs of a step, once for all numbers.
@@ -150,9 +162,11 @@ impl InplaceOp2 for AdamW<'_> {
         };
         let (d, none) = (*d, vec![0f32; *d]);
         let state = m.par_chunks_mut(d).zip(v.par_chunks_mut(d)).zip(places);
-        values.par_chunks_mut(d).zip(state).with_min_len(BLOCK.div_ceil(d)).for_each(|(p, ((m, v), place))| {
-            let g = place.map_or(&none[..], |place| &gradient[place * d..(place + 1) * d]);
-            self.numbers.apply(p, g, m, v);
+        values.par_chunks_mut(d).zip(state).with_min_len(BLOCK.div_ceil(d)).for_each(|(p, ((m, v), row))| match row {
+            Row::Now(place) => self.numbers.apply(p, &gradient[place * d..(place + 1) * d], m, v),
+            Row::Past => self.numbers.apply(p, &none, m, v),
+            Row::Never if self.numbers.keep == 1.0 => {}
+            Row::Never => p.iter_mut().for_each(|p| *p *= self.numbers.keep),
         });
         Ok(())
     }
