@@ -34,6 +34,8 @@ pub enum Labels {
     Several(usize),
     /// A number, kept among labels by its bits ([`f32::to_bits`]).
     Number,
+    /// Two places in a text, which the model checks itself: where an answer begins and ends.
+    Places,
 }
 
 impl Needs {
@@ -87,7 +89,7 @@ impl Needs {
     /// Fails where the labels of a text are not the model's.
     pub(crate) fn check_labels(&self, labels: &[u32]) -> Result<()> {
         let (wrong, known) = match self.labels {
-            Labels::Any => return Ok(()),
+            Labels::Any | Labels::Places => return Ok(()),
             Labels::Tokens | Labels::Text => (past(labels, self.vocab_size.max(1)), self.vocab_size),
             Labels::Class(count) if labels.len() == 1 => (past(labels, count), count),
             Labels::Several(count) if labels.len() == count => (past(labels, 2), 2),

@@ -8,7 +8,7 @@ use crate::dataset::{check_columns, Batch, Dataset, Row, Targets};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model_methods::model_methods;
 use crate::models::{encoder_config, SpanEncoder};
-use crate::needs::Needs;
+use crate::needs::{Labels, Needs};
 use crate::nn::{self, LoraConfig, Param};
 use crate::show::Progress;
 use crate::sys::{stopped, stopped_error};
@@ -280,7 +280,8 @@ impl Trainable for QuestionAnswerer {
 
     fn needs(&self) -> Needs {
         let encoder = &self.model.encoder;
-        Needs { vocab_size: encoder.vocab_size(), max_tokens: encoder.max_tokens(), ..Needs::default() }
+        let (vocab_size, max_tokens) = (encoder.vocab_size(), encoder.max_tokens());
+        Needs { vocab_size, max_tokens, labels: Labels::Places, ..Needs::default() }
     }
 
     /// The mean of two cross-entropies over a text's tokens: where the answer begins, and where it ends.

@@ -12,6 +12,7 @@ use aula::classifier::Classifier;
 use aula::dataset::{Batch, Dataset};
 use aula::error::ErrorKind;
 use aula::optim::{AdamW, AdamWConfig};
+use aula::question_answerer::QuestionAnswerer;
 use aula::train::{fine_tune, train_step_in_parts, ClassWeights, TrainConfig, Trainable};
 use candle_core::Tensor;
 use reference::{difference, floats, path, relative, tensors, texts};
@@ -132,7 +133,7 @@ fn weights_that_do_not_fit_are_told() {
 #[test]
 fn smoothing_is_refused_where_labels_are_no_classes() {
     let config = TrainConfig { label_smoothing: 0.1, max_steps: 1, ..Default::default() };
-    let refused = |model: &mut Classifier, data: &Dataset| {
+    let refused = |model: &mut dyn Trainable, data: &Dataset| {
         let error = fine_tune(model, data, data, &config).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BadSetting, "{error}");
         for part in ["✗ ", "label_smoothing = 0.1", "\n  Caus", "→"] {
@@ -149,6 +150,10 @@ fn smoothing_is_refused_where_labels_are_no_classes() {
     let mut number = Classifier::load(&path("bert/number")).unwrap();
     let data = number.number_dataset(&texts, &[0.5; 4], 16).unwrap();
     refused(&mut number, &data);
+    let mut answerer = QuestionAnswerer::load(&path("pipelines/questions/bert")).unwrap();
+    let questions = vec!["quien corre".to_string(); 4];
+    let data = answerer.dataset(&questions, &texts, &vec!["el perro".to_string(); 4], 16).unwrap();
+    refused(&mut answerer, &data);
     // A model that puts one label on each text bears it.
     let mut one = Classifier::load(&path("bert/classify")).unwrap();
     let labels = vec![one.labels()[0].clone(); 4];

@@ -234,6 +234,9 @@ impl TrainConfig {
                 "this model decides each label by itself, yes or no"
             ),
             Labels::Number => tr!("este modelo aprende un número", "this model learns a number"),
+            Labels::Places => {
+                tr!("este modelo aprende dos lugares de un texto", "this model learns two places in a text")
+            }
             _ => return Ok(()),
         };
         if smoothing == 0.0 {

@@ -70,6 +70,11 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
     let params = model.params();
     let count = |params: &[&Param]| params.iter().map(|param| param.count()).sum::<usize>();
     let trained: Vec<&Param> = params.iter().copied().filter(|param| param.trainable).collect();
+    let (needs, guesses) = (model.needs(), matches!(model.needs().labels, Labels::Tokens | Labels::Text));
+    // Where no token is guessed the table of tokens is only looked up: its gradient is of the rows in use.
+    let table =
+        |param: &&Param| !guesses && needs.vocab_size > 0 && param.var().dims().first() == Some(&needs.vocab_size);
+    let whole = count(&trained.iter().copied().filter(|param| !table(param)).collect::<Vec<_>>());
     let trained = count(&trained);
     let mut rows = data.longest(config.batch_size);
     rows.reverse();
@@ -78,11 +83,8 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
         let longest = |pick: fn(&(usize, usize)) -> usize| shard.iter().map(pick).max().unwrap_or(0);
         model.kept(shard.len(), longest(|row| row.0), longest(|row| row.1), config.recompute)
     };
-    let (needs, tokens) = (model.needs(), lengths.iter().sum::<usize>());
-    let logits = match needs.labels {
-        Labels::Tokens | Labels::Text => LOGITS.max(needs.vocab_size * tokens.min(ROWS)),
-        _ => LOGITS,
-    };
+    let tokens = lengths.iter().sum::<usize>();
+    let logits = if guesses { LOGITS.max(needs.vocab_size * tokens.min(ROWS)) } else { LOGITS };
     let activations: usize = match needs.packs {
         true => model.kept(1, tokens, 0, config.recompute), // one after the other, without padding
         false => even_parts(&lengths, threads()).into_iter().map(|range| kept(&rows[range])).sum(),
@@ -91,7 +93,7 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
     let sets = if config.accumulate > 1 { 2 } else { 1 };
     MemoryEstimate {
         weights: params.iter().map(|param| param.count() * param.var().dtype().size_in_bytes()).sum(),
-        gradients: FLOAT * trained * sets,
+        gradients: FLOAT * whole * sets,
         optimizer: FLOAT * trained * if config.patience > 0 { 3 } else { 2 },
         activations: FLOAT * (activations + logits),
     }
