@@ -264,7 +264,9 @@ impl Encoder {
         let layers = if recompute { 1 } else { c.layers };
         // With distances the scores are held, and what each position says of each distance.
         let scores = if self.distances.is_some() { 8 * layers * c.heads * time * time } else { 0 };
-        time * kept_per_position(self, "", recompute) + scores
+        // What the activation makes of the widest numbers is not kept, here and in the block that is under way.
+        let active = (layers + 1) * c.intermediate_size;
+        time * kept_per_position(self, "", recompute).saturating_sub(active) + scores
     }
 
     /// How many tokens it knows.
