@@ -114,10 +114,7 @@ impl Pass {
         let seeds = self.seeds.as_ref().filter(|_| rate > 0.0)?;
         let site = self.next_site();
         let seed = |(first, _): &Span| {
-            let (text, place) = match self.starts.partition_point(|start| start <= first) {
-                0 => (first / self.time, first % self.time),
-                after => (after - 1, first - self.starts[after - 1]),
-            };
+            let (text, place) = ops::text_at(&self.starts, *first, self.time);
             let seed = ops::mix(seeds[text], site);
             // What begins a text draws as if it were alone.
             if place == 0 {

@@ -36,14 +36,6 @@ impl Dropout {
         Self { starts, ..self }
     }
 
-    /// Which text a position belongs to, and its place there.
-    fn text_at(&self, position: usize, time: usize) -> (usize, usize) {
-        match self.starts.partition_point(|start| *start <= position) {
-            0 => (position / time, position % time),
-            after => (after - 1, position - self.starts[after - 1]),
-        }
-    }
-
     /// Applies it to one row of a text; `place` tells the rows of a text apart.
     pub(super) fn apply(&self, text: usize, place: u64, row: &mut [f32]) {
         let seed = mix(self.seeds.get(text).copied().unwrap_or_default(), place);
@@ -54,6 +46,14 @@ impl Dropout {
                 *x = if keep { *x * self.scale } else { 0.0 };
             }
         });
+    }
+}
+
+/// Which text a position belongs to, and its place there: by where each text begins, or where that is not told by rows of `time`.
+pub fn text_at(starts: &[usize], position: usize, time: usize) -> (usize, usize) {
+    match starts.partition_point(|start| *start <= position) {
+        0 => (position / time, position % time),
+        after => (after - 1, position - starts[after - 1]),
     }
 }
 
@@ -98,7 +98,7 @@ impl CustomOp1 for Apply {
         let mut y = room(x.len());
         y.par_chunks_mut(d).zip(x.par_chunks(d)).enumerate().with_min_len(32).for_each(|(row, (y, x))| {
             y.copy_from_slice(x);
-            let (text, place) = self.0.text_at(row, time);
+            let (text, place) = text_at(&self.0.starts, row, time);
             self.0.apply(text, place as u64, y);
         });
         Ok((CpuStorage::F32(y), layout.shape().clone()))

@@ -30,7 +30,7 @@ pub use attention::{
 };
 pub use collect::{backward, backward_part, Sums};
 pub use cross_entropy::{linear_cross_entropy, Wanted, IGNORE};
-pub use dropout::{dropout, mix, Dropout};
+pub use dropout::{dropout, mix, text_at, Dropout};
 pub use embedding::{add_rows, distinct, embedding};
 pub use layer_norm::{layer_norm, layer_norm_add};
 pub use linear::{linear, linear_activated, linear_add, linear_to, Affine};

@@ -70,7 +70,8 @@ pub fn estimate_memory(model: &dyn Trainable, data: &Dataset, config: &TrainConf
     let params = model.params();
     let count = |params: &[&Param]| params.iter().map(|param| param.count()).sum::<usize>();
     let trained: Vec<&Param> = params.iter().copied().filter(|param| param.trainable).collect();
-    let (needs, guesses) = (model.needs(), matches!(model.needs().labels, Labels::Tokens | Labels::Text));
+    let needs = model.needs();
+    let guesses = matches!(needs.labels, Labels::Tokens | Labels::Text);
     // Where no token is guessed the table of tokens is only looked up: its gradient is of the rows in use.
     let table =
         |param: &&Param| !guesses && needs.vocab_size > 0 && param.var().dims().first() == Some(&needs.vocab_size);
